@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "container/info.h"
+
+/* Deployments: the folders NAME.0 and NAME.1, and the link NAME that says which one is current
+   (system-image.md 6; DESIGN section 5). */
+
+#define ATM_CONTAINER_ERROR (atm_container_error_quark ())
+GQuark atm_container_error_quark (void);
+
+typedef enum
+{
+  ATM_CONTAINER_ERROR_NAME,      /* not a name that a container can have */
+  ATM_CONTAINER_ERROR_NOT_FOUND, /* no such container */
+  ATM_CONTAINER_ERROR_DAMAGED    /* it is there, but cannot be read */
+} AtmContainerError;
+
+/**
+ * atm_container_check_name:
+ * @name: untrusted
+ * @error: %ATM_CONTAINER_ERROR_NAME
+ *
+ * A name is a file name, a unit name and an OCI container id at once: 1 to 200 of
+ * [A-Za-z0-9_.-], beginning with a letter, a digit or “_”.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_check_name (const char *name, GError **error);
+
+/* A container as the checkout folder has it. All pointers (owned). */
+typedef struct
+{
+  char *name;
+  char *deployment; /* (nullable): “NAME.0”; %NULL if the link leads nowhere */
+  AtmInfo *info;    /* (nullable): %NULL if it is damaged */
+  char *command;    /* process.args joined by blanks; "" if unknown */
+  char *problem;    /* (nullable): why it is damaged, for people */
+} AtmContainer;
+
+void atm_container_free (AtmContainer *container);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmContainer, atm_container_free)
+
+/**
+ * atm_container_list:
+ * @checkout_fd: (borrowed): CHECKOUT, or -1 if there is none yet
+ * @containers_out: (out) (transfer full) (element-type AtmContainer): by name; one that is damaged
+ *   is in the list too and spoils it for nobody
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error);
+
+/**
+ * atm_container_load:
+ * @name: valid
+ * @error: %ATM_CONTAINER_ERROR_NOT_FOUND; a damaged one is returned
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_load (int checkout_fd, const char *name, AtmContainer **container_out,
+                             GError **error);
+
+/* A deployment under construction; its cleanup removes it from the disk unless it was published. */
+typedef struct _AtmDeployment AtmDeployment;
+
+/**
+ * atm_deployment_begin:
+ * @checkout_fd: (borrowed): CHECKOUT; must outlive the deployment
+ * @name: valid
+ * @number: 0 or 1
+ * @deployment_out: (out) (transfer full): an empty folder under a dot-name
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_begin (int checkout_fd, const char *name, guint number,
+                               AtmDeployment **deployment_out, GError **error);
+void atm_deployment_free (AtmDeployment *deployment);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmDeployment, atm_deployment_free)
+
+/**
+ * atm_deployment_get_fd:
+ *
+ * Returns: (borrowed): the folder
+ */
+int atm_deployment_get_fd (const AtmDeployment *deployment);
+
+/**
+ * atm_deployment_write:
+ * @file: one component
+ * @mode: permission bits
+ * @error: %G_IO_ERROR
+ *
+ * Writes without syncing; atm_deployment_publish() syncs all at once.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_write (AtmDeployment *deployment, const char *file, GBytes *bytes,
+                               mode_t mode, GError **error);
+
+/**
+ * atm_deployment_add_mount_points:
+ * @mount_points: as the container sees them; each that is missing in rootfs/ is made: an empty
+ *   folder 0755, or an empty file where @sources says that a file is bound to it
+ * @error: %G_IO_ERROR
+ *
+ * registry.md 5.7: nothing can be made in a read-only rootfs at run time. Links of the image are
+ * resolved inside rootfs/; no file of the image is written.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_add_mount_points (AtmDeployment *deployment, char **mount_points,
+                                          char **sources, GError **error);
+
+/**
+ * atm_deployment_publish:
+ * @error: %G_IO_ERROR
+ *
+ * Syncs the file system, names the folder NAME.NUMBER (what had the name is removed) and syncs
+ * CHECKOUT. From here on the cleanup leaves it alone.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_publish (AtmDeployment *deployment, GError **error);
+
+/**
+ * atm_deployment_make_current:
+ * @checkout: absolute path of CHECKOUT: the link is absolute
+ * @error: %G_IO_ERROR
+ *
+ * The commit point: replaces the link NAME in one step.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_make_current (int checkout_fd, const char *checkout, const char *name,
+                                      guint number, GError **error);
+
+/**
+ * atm_container_remove:
+ * @error: %G_IO_ERROR
+ *
+ * Removes the link NAME, then NAME.0 and NAME.1; what is not there is no error.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_remove (int checkout_fd, const char *name, GError **error);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "container/exports.h"
+
+/* Values: what the variables of templates stand for (system-image.md 3.3 to 3.5). */
+
+/* What the tool knows; all (borrowed). */
+typedef struct
+{
+  const char *name;       /* the container */
+  const char *destdir;    /* absolute path of the deployment */
+  const char *image_name; /* the reference as recorded */
+  const char *image_id;   /* the manifest digest in hex */
+  const char *runtime;    /* absolute path of the OCI runtime */
+  gboolean pid_file;      /* the runtime knows “run --pid-file” */
+  const char *atomic;     /* absolute path of this program */
+} AtmToolValues;
+
+/**
+ * atm_values_parse_set:
+ * @settings: (nullable) (array zero-terminated=1): NAME=VALUE from --set; the last one wins
+ * @values_out: (out) (transfer full) (element-type utf8 utf8): by name
+ * @error: %G_IO_ERROR_INVALID_ARGUMENT: “Invalid value 'X'.  Expected form NAME=VALUE”
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_values_parse_set (char **settings, GHashTable **values_out, GError **error);
+
+/**
+ * atm_values_resolve:
+ * @exports: (borrowed): templates decide the form of the exec directives, defaultValues are in it
+ * @tool: (borrowed)
+ * @set: (borrowed) (element-type utf8 utf8): from --set; forced variables in it are ignored
+ * @stored: (nullable) (element-type utf8 utf8): of the deployment that is updated
+ *
+ * Returns: (transfer full) (element-type utf8 utf8): a value for every variable that has one, by
+ *   the precedence of 3.5
+ */
+GHashTable *atm_values_resolve (const AtmExports *exports, const AtmToolValues *tool,
+                                GHashTable *set, GHashTable *stored);
+
+/**
+ * atm_values_to_store:
+ *
+ * Returns: (transfer full) (element-type utf8 utf8): what `info` keeps: @set, @stored and UUID, so
+ *   that defaults of a newer image and of the tool take effect at an update
+ */
+GHashTable *atm_values_to_store (GHashTable *values, GHashTable *set, GHashTable *stored);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+/* Programs of the host that we run: the OCI runtime, systemd-tmpfiles. */
+
+#define ATM_TOOL_ERROR (atm_tool_error_quark ())
+GQuark atm_tool_error_quark (void);
+
+typedef enum
+{
+  ATM_TOOL_ERROR_MISSING, /* the program is not installed */
+  ATM_TOOL_ERROR_FAILED   /* it ended with another status than 0; the message has its last line */
+} AtmToolError;
+
+/* What an OCI runtime can do. */
+typedef struct
+{
+  gboolean has_pid_file; /* “run --pid-file” */
+} AtmRuntime;
+
+/**
+ * atm_runtime_probe:
+ * @path: absolute path of the runtime
+ * @runtime_out: (out caller-allocates): a runtime whose help is not understood can do nothing,
+ * which is no error (command.md 2.2: “--runtime=/bin/ls” is accepted)
+ * @error: %ATM_TOOL_ERROR_MISSING: “Cannot install the container: the runtime PATH is not
+ *   installed”
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_runtime_probe (const char *path, AtmRuntime *runtime_out, GCancellable *cancellable,
+                            GError **error);
+
+/**
+ * atm_tmpfiles_create:
+ * @path: a fragment of tmpfiles.d
+ * @error: %ATM_TOOL_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_tmpfiles_create (const char *path, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_tmpfiles_remove:
+ *
+ * `systemd-tmpfiles --remove`: what the fragment marks for removal (lines R, r, D).
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_tmpfiles_remove (const char *path, GCancellable *cancellable, GError **error);

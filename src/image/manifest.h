@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "image/digest.h"
+
+/* Manifests and indexes: the documents that say what an image is made of (registry.md 4). */
+
+#define ATM_MANIFEST_MAX_BYTES (4 * 1024 * 1024)
+#define ATM_CONFIG_MAX_BYTES (4 * 1024 * 1024)
+#define ATM_LAYERS_MAX 1000
+#define ATM_INDEX_ENTRIES_MAX 1000
+#define ATM_INDEX_DEPTH_MAX 2
+
+#define ATM_MANIFEST_ERROR (atm_manifest_error_quark ())
+GQuark atm_manifest_error_quark (void);
+
+typedef enum
+{
+  ATM_MANIFEST_ERROR_INVALID,     /* broken, or could be read as two things */
+  ATM_MANIFEST_ERROR_UNSUPPORTED, /* schema 1, an artifact, an encrypted layer … */
+  ATM_MANIFEST_ERROR_PLATFORM     /* the index offers nothing for the platform */
+} AtmManifestError;
+
+#define ATM_TYPE_OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define ATM_TYPE_OCI_INDEX "application/vnd.oci.image.index.v1+json"
+#define ATM_TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define ATM_TYPE_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
+
+typedef struct
+{
+  char *media_type; /* (owned) (nullable) */
+  AtmDigest digest;
+  guint64 size_bytes;
+} AtmDescriptor;
+
+typedef enum
+{
+  ATM_MANIFEST_KIND_IMAGE,
+  ATM_MANIFEST_KIND_INDEX
+} AtmManifestKind;
+
+/**
+ * atm_manifest_get_kind:
+ * @bytes: (borrowed): untrusted, at most %ATM_MANIFEST_MAX_BYTES
+ * @content_type: (nullable): what the server called it
+ * @what: for messages: the canonical name of the image
+ * @kind_out: (out): image or index
+ * @error: %ATM_MANIFEST_ERROR, %ATM_JSON_ERROR
+ *
+ * The type tests of registry.md 4.3 and 4.7, and no more: this much is read before trust is asked.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_manifest_get_kind (GBytes *bytes, const char *content_type, const char *what,
+                                AtmManifestKind *kind_out, GError **error);
+
+typedef struct
+{
+  AtmDescriptor config;
+  GPtrArray *layers; /* (owned) (element-type AtmDescriptor): base first */
+} AtmManifest;
+
+/**
+ * atm_manifest_parse:
+ * @bytes: (borrowed): of %ATM_MANIFEST_KIND_IMAGE
+ * @manifest_out: (out) (transfer full): config and layers; media types of layers are known ones
+ * @error: %ATM_MANIFEST_ERROR, %ATM_JSON_ERROR, %ATM_DIGEST_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_manifest_parse (GBytes *bytes, AtmManifest **manifest_out, GError **error);
+void atm_manifest_free (AtmManifest *manifest);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmManifest, atm_manifest_free)
+
+typedef struct
+{
+  char *os;           /* (owned) */
+  char *architecture; /* (owned): as Go names it */
+  char *variant;      /* (owned) (nullable) */
+} AtmPlatform;
+
+/**
+ * atm_platform_new_host:
+ *
+ * Returns: (transfer full): linux and the architecture of this machine (registry.md 4.4)
+ */
+AtmPlatform *atm_platform_new_host (void);
+void atm_platform_free (AtmPlatform *platform);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPlatform, atm_platform_free)
+
+/**
+ * atm_index_choose:
+ * @bytes: (borrowed): of %ATM_MANIFEST_KIND_INDEX
+ * @what: for messages: the canonical name of the image
+ * @descriptor_out: (out) (transfer full): the entry for @platform; it may be an index again
+ * @error: %ATM_MANIFEST_ERROR (PLATFORM lists what is offered), %ATM_JSON_ERROR, %ATM_DIGEST_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_index_choose (GBytes *bytes, const AtmPlatform *platform, const char *what,
+                           AtmDescriptor **descriptor_out, GError **error);
+AtmDescriptor *atm_descriptor_copy (const AtmDescriptor *descriptor);
+void atm_descriptor_free (AtmDescriptor *descriptor);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmDescriptor, atm_descriptor_free)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "image/config.h"
+#include "image/manifest.h"
+#include "trust/verdict.h"
+
+/* The store: layers and images in an OSTree repository (store.md; system-image.md 9). */
+
+#define ATM_STORE_ERROR (atm_store_error_quark ())
+GQuark atm_store_error_quark (void);
+
+typedef enum
+{
+  ATM_STORE_ERROR_NOT_FOUND,  /* no such image */
+  ATM_STORE_ERROR_LAYER,      /* a layer that is damaged, hostile or not what the config says */
+  ATM_STORE_ERROR_UNSUPPORTED /* a layer that cannot be stored (compression, name) */
+} AtmStoreError;
+
+/* An open repository. Not for several threads at once. */
+typedef struct _AtmStore AtmStore;
+
+/**
+ * atm_store_open:
+ * @path: absolute path of the repository
+ * @create: make it (mode bare, keys of store.md 7) if it is not there; else that is
+ *   %G_IO_ERROR_NOT_FOUND
+ * @store_out: (out) (transfer full): the repository
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_open (const char *path, gboolean create, AtmStore **store_out,
+                         GCancellable *cancellable, GError **error);
+void atm_store_free (AtmStore *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStore, atm_store_free)
+
+/* ---- images that are there ---- */
+
+/* An image in the store, as its commit tells it. */
+typedef struct
+{
+  char *reference;       /* (owned): as typed, from the ref or, where hashed, the metadata */
+  char *canonical;       /* (owned) (nullable): atm_origin_to_string() at the pull; %NULL in
+                            repositories of the Python tool */
+  char *commit;          /* (owned): checksum of the image commit */
+  AtmDigest digest;      /* of the manifest: the image id (system-image.md 9.4) */
+  GBytes *manifest;      /* (owned): as served */
+  GBytes *config;        /* (owned) (nullable): the config blob */
+  GPtrArray *signatures; /* (owned) (element-type GBytes): accepted at the pull */
+  char *verdict;         /* (owned) (nullable): atm_verdict_to_json() of the pull */
+  guint64 created_unix;  /* when it was pulled: the commit's time */
+  guint64 size_bytes;    /* compressed layers summed; 0 if unknown */
+  char *notice;          /* (owned) (nullable): devices that were skipped, and the like */
+} AtmStoredImage;
+
+void atm_stored_image_free (AtmStoredImage *image);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoredImage, atm_stored_image_free)
+
+/**
+ * atm_store_load_image:
+ * @reference: as typed, with tag or digest
+ * @image_out: (out) (transfer full): the image
+ * @error: %ATM_STORE_ERROR_NOT_FOUND, %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_load_image (AtmStore *store, const char *reference, AtmStoredImage **image_out,
+                               GCancellable *cancellable, GError **error);
+
+/**
+ * atm_store_list_images:
+ * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. Layer refs are
+ *   told from image refs by their commits' metadata, not by their names (registry.md 1.6)
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *cancellable,
+                                GError **error);
+
+/**
+ * atm_store_check_out:
+ * @commit: checksum of an image commit whose tree is the merged one
+ * @dir_fd: (borrowed): a folder on the file system of the repository
+ * @name: made; must not exist
+ * @error: %G_IO_ERROR
+ *
+ * Files are hard links to objects: never write below @name. What is written is synced by the
+ * caller (store.md 5, step 6).
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char *name,
+                              GCancellable *cancellable, GError **error);
+
+/* ---- importing an image ---- */
+
+/* A transaction; its cleanup aborts what was not committed. Objects have no name that anybody looks
+   up before atm_store_txn_commit(). */
+typedef struct _AtmStoreTxn AtmStoreTxn;
+
+/**
+ * atm_store_txn_begin:
+ * @store: (borrowed): must outlive the transaction; one at a time
+ * @verdict: (borrowed): the proof that this image is allowed
+ * @txn_out: (out) (transfer full): holds the repository's shared lock
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out,
+                              GCancellable *cancellable, GError **error);
+void atm_store_txn_free (AtmStoreTxn *txn);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoreTxn, atm_store_txn_free)
+
+/**
+ * atm_store_txn_add_stored_layer:
+ * @descriptor: (borrowed): a layer of the manifest
+ * @diff_id: (borrowed): what the config says of it
+ * @found_out: (out): whether the store had it; if so it was merged onto the layers before
+ * @error: %G_IO_ERROR, %ATM_STORE_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                         const AtmDigest *diff_id, gboolean *found_out,
+                                         GCancellable *cancellable, GError **error);
+
+/**
+ * atm_store_txn_add_layer:
+ * @blob: (borrowed): from atm_source_open_blob(), which checks size and digest; read to its end
+ * @error: %ATM_STORE_ERROR (LAYER also when the whole uncompressed stream does not hash to
+ *   @diff_id), or what @blob throws
+ *
+ * Streams a layer (gzip, zstd or plain tar, by its first bytes) into objects and merges it onto the
+ * layers before (registry.md 5, store.md 6.2), in bounded memory.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                  const AtmDigest *diff_id, GInputStream *blob,
+                                  GCancellable *cancellable, GError **error);
+
+/**
+ * atm_store_txn_commit:
+ * @reference: as typed: the name of the image ref
+ * @canonical: atm_origin_to_string()
+ * @manifest: (borrowed): must be what the verdict judged, and all its layers must have been added
+ * @config: (borrowed): the config blob
+ * @commit_out: (out) (transfer full): checksum of the image commit
+ * @error: %ATM_STORE_ERROR, %G_IO_ERROR
+ *
+ * Writes a commit for each new layer and one with the merged tree, layer refs first, the image ref
+ * last (store.md 5). The metadata of the commits is documented in man/atomic-store.5.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canonical,
+                               GBytes *manifest, GBytes *config, char **commit_out,
+                               GCancellable *cancellable, GError **error);

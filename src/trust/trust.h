@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "image/origin.h"
+#include "trust/verdict.h"
+
+/* The face of trust/: is this image allowed here? (trust.md 1 and 5) */
+
+#define ATM_TRUST_ERROR (atm_trust_error_quark ())
+GQuark atm_trust_error_quark (void);
+
+/* The kinds of trust.md 20, in its order. The message of each error begins with
+   “trust: KIND: REFERENCE: ”, KIND as in atm_trust_error_get_kind(). */
+typedef enum
+{
+  ATM_TRUST_ERROR_REFERENCE_INVALID,
+  ATM_TRUST_ERROR_POLICY_MISSING,
+  ATM_TRUST_ERROR_POLICY_INSECURE_FILE,
+  ATM_TRUST_ERROR_POLICY_SYNTAX,
+  ATM_TRUST_ERROR_POLICY_UNSUPPORTED,
+  ATM_TRUST_ERROR_REJECTED,
+  ATM_TRUST_ERROR_UNSIGNED,
+  ATM_TRUST_ERROR_SIGNATURE_FORMAT,
+  ATM_TRUST_ERROR_BAD_SIGNATURE,
+  ATM_TRUST_ERROR_UNKNOWN_KEY,
+  ATM_TRUST_ERROR_EXPIRED_SIGNATURE,
+  ATM_TRUST_ERROR_EXPIRED_KEY,
+  ATM_TRUST_ERROR_REVOKED_KEY,
+  ATM_TRUST_ERROR_WEAK_DIGEST,
+  ATM_TRUST_ERROR_PAYLOAD_INVALID,
+  ATM_TRUST_ERROR_DIGEST_MISMATCH,
+  ATM_TRUST_ERROR_IDENTITY_MISMATCH,
+  ATM_TRUST_ERROR_KEYRING_ERROR,
+  ATM_TRUST_ERROR_REGISTRIES_CONFIG,
+  ATM_TRUST_ERROR_LOOKASIDE_ERROR,
+  ATM_TRUST_ERROR_LIMIT_EXCEEDED,
+  ATM_TRUST_ERROR_MANIFEST_DIGEST,
+  ATM_TRUST_ERROR_PLATFORM_MISMATCH,
+  ATM_TRUST_ERROR_DOWNGRADE
+} AtmTrustError;
+
+const char *atm_trust_error_get_kind (AtmTrustError code);
+
+/* Where policy and signatures are; a missing one means the places of trust.md 3.1 and 11. */
+typedef struct
+{
+  const char *policy_path;     /* (borrowed) (nullable): --policy */
+  const char *registries_d;    /* (borrowed) (nullable): --registries-d or the configuration */
+  const char *gpg_home_parent; /* (borrowed): a folder for the throw-away GnuPG homes; made if it
+                                  is missing */
+} AtmTrustOptions;
+
+typedef struct _AtmTrust AtmTrust;
+
+/**
+ * atm_trust_open:
+ * @options: (borrowed): paths
+ * @origin: (borrowed): the image in question
+ * @trust_out: (out) (transfer full): the requirements that apply to @origin
+ * @error: %ATM_TRUST_ERROR
+ *
+ * Steps 2 and 3 of trust.md 1: reads the whole policy and selects one requirement list. A list that
+ * can never be satisfied fails here, before anybody has asked the network for anything.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin,
+                         AtmTrust **trust_out, GError **error);
+void atm_trust_free (AtmTrust *trust);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmTrust, atm_trust_free)
+
+/**
+ * atm_trust_judge:
+ * @manifest: (borrowed): the manifest bytes as served
+ * @stored: (nullable) (element-type GBytes): signatures that were stored with the image (trust.md
+ *   17); %NULL: look them up in the lookaside storage, if any requirement needs them
+ * @verdict_out: (out) (transfer full): the proof
+ * @error: %ATM_TRUST_ERROR, %G_IO_ERROR_CANCELLED
+ *
+ * Steps 5 and 6 of trust.md 1.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_trust_judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored,
+                          GCancellable *cancellable, AtmVerdict **verdict_out, GError **error);

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "util/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+/* A rename elsewhere in the tree makes openat2() give up with EAGAIN; nobody renames for ever. */
+#define OPENAT2_TRIES_MAX 32
+#define NAME_TRIES_MAX 100
+
+void
+atm_fd_clear (int *fd)
+{
+  int saved_errno = errno;
+
+  if (*fd >= 0)
+    close (g_steal_fd (fd));
+  errno = saved_errno;
+}
+
+gboolean
+atm_write_all (int fd, GBytes *bytes, GError **error)
+{
+  gsize left = 0;
+  const guint8 *data = g_bytes_get_data (bytes, &left);
+
+  while (left > 0)
+    {
+      gssize written = write (fd, data, left);
+
+      if (written < 0 && errno == EINTR)
+        continue;
+      if (written < 0)
+        return atm_throw_errno (error, "Writing");
+      data += written;
+      left -= (gsize) written;
+    }
+  return TRUE;
+}
+
+gboolean
+atm_read_all (int fd, gsize max_bytes, GBytes **bytes_out, GError **error)
+{
+  g_autoptr (GByteArray) array = g_byte_array_new ();
+  guint8 buffer[65536];
+  struct stat st;
+
+  if (fstat (fd, &st) < 0)
+    return atm_throw_errno (error, "Looking at the file");
+  if (!S_ISREG (st.st_mode))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, "Not a regular file");
+
+  for (;;)
+    {
+      gssize n = read (fd, buffer, sizeof buffer);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return atm_throw_errno (error, "Reading");
+      if (n == 0)
+        break;
+      if ((gsize) n > max_bytes - array->len)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
+                          "Larger than %" G_GSIZE_FORMAT " bytes", max_bytes);
+      g_byte_array_append (array, buffer, (guint) n);
+    }
+
+  *bytes_out = g_byte_array_free_to_bytes (g_steal_pointer (&array));
+  return TRUE;
+}
+
+gboolean
+atm_read_stream (GInputStream *stream, gsize max_bytes, GBytes **bytes_out,
+                 GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GByteArray) array = g_byte_array_new ();
+  guint8 buffer[16384];
+
+  for (;;)
+    {
+      gssize n = g_input_stream_read (stream, buffer, sizeof buffer, cancellable, error);
+
+      if (n < 0)
+        return FALSE;
+      if (n == 0)
+        break;
+      if ((gsize) n > max_bytes - array->len)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
+                          "Larger than %" G_GSIZE_FORMAT " bytes", max_bytes);
+      g_byte_array_append (array, buffer, (guint) n);
+    }
+
+  *bytes_out = g_byte_array_free_to_bytes (g_steal_pointer (&array));
+  return TRUE;
+}
+
+gboolean
+atm_read_file_at (int dir_fd, const char *path, gboolean follow, gsize max_bytes,
+                  GBytes **bytes_out, GError **error)
+{
+  int nofollow = follow ? 0 : O_NOFOLLOW;
+  atm_autofd int fd = openat (dir_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | nofollow);
+
+  if (fd < 0)
+    return atm_throw_errno (error, "Opening %s", path);
+  if (!atm_read_all (fd, max_bytes, bytes_out, error))
+    return atm_prefix_error (error, "%s", path);
+  return TRUE;
+}
+
+gboolean
+atm_open_in_root (int root_fd, const char *path, int flags, int *fd_out, GError **error)
+{
+  struct open_how how = { 0 };
+  int fd = -1;
+
+  how.flags = (guint64) (unsigned int) (flags | O_CLOEXEC);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  for (guint i = 0; i < OPENAT2_TRIES_MAX; i++)
+    {
+      fd = (int) syscall (SYS_openat2, root_fd, path, &how, sizeof how);
+      if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+        break;
+    }
+  if (fd < 0)
+    return atm_throw_errno (error, "Opening %s in the image", path);
+
+  *fd_out = fd;
+  return TRUE;
+}
+
+static char *
+random_name (const char *name)
+{
+  return g_strdup_printf (".%s.%08x", name, g_random_int ());
+}
+
+/* A new file beside @name, complete and synced, under a random name. */
+static gboolean
+write_beside (int dir_fd, const char *name, GBytes *bytes, mode_t mode, char **name_out,
+              GError **error)
+{
+  atm_autofd int fd = -1;
+  g_autofree char *temporary = NULL;
+
+  for (guint i = 0; i < NAME_TRIES_MAX; i++)
+    {
+      g_free (temporary);
+      temporary = random_name (name);
+      fd = openat (dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+      if (fd >= 0 || errno != EEXIST)
+        break;
+    }
+  if (fd < 0)
+    return atm_throw_errno (error, "Creating %s", name);
+
+  if (!atm_write_all (fd, bytes, error))
+    {
+      (void) unlinkat (dir_fd, temporary, 0);
+      return atm_prefix_error (error, "%s", name);
+    }
+  if (fchmod (fd, mode) < 0 || fsync (fd) < 0)
+    {
+      (void) atm_throw_errno (error, "Writing %s", name);
+      (void) unlinkat (dir_fd, temporary, 0);
+      return FALSE;
+    }
+
+  *name_out = g_steal_pointer (&temporary);
+  return TRUE;
+}
+
+/* Gives @temporary its @name; renameat2() flags say whether an existing one may go. */
+static gboolean
+publish (int dir_fd, const char *temporary, const char *name, unsigned int flags, GError **error)
+{
+  if (renameat2 (dir_fd, temporary, dir_fd, name, flags) < 0)
+    {
+      (void) atm_throw_errno (error, "Naming %s", name);
+      (void) unlinkat (dir_fd, temporary, 0);
+      return FALSE;
+    }
+  if (fsync (dir_fd) < 0)
+    return atm_throw_errno (error, "Syncing the folder of %s", name);
+  return TRUE;
+}
+
+gboolean
+atm_replace_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode, GError **error)
+{
+  g_autofree char *temporary = NULL;
+
+  return write_beside (dir_fd, name, bytes, mode, &temporary, error)
+         && publish (dir_fd, temporary, name, 0, error);
+}
+
+gboolean
+atm_create_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode, GError **error)
+{
+  g_autofree char *temporary = NULL;
+
+  return write_beside (dir_fd, name, bytes, mode, &temporary, error)
+         && publish (dir_fd, temporary, name, RENAME_NOREPLACE, error);
+}
+
+gboolean
+atm_replace_symlink_at (const char *target, int dir_fd, const char *name, GError **error)
+{
+  g_autofree char *temporary = NULL;
+  int result = -1;
+
+  for (guint i = 0; i < NAME_TRIES_MAX && result < 0; i++)
+    {
+      g_free (temporary);
+      temporary = random_name (name);
+      result = symlinkat (target, dir_fd, temporary);
+      if (result < 0 && errno != EEXIST)
+        break;
+    }
+  if (result < 0)
+    return atm_throw_errno (error, "Creating the link %s", name);
+  return publish (dir_fd, temporary, name, 0, error);
+}
+
+gboolean
+atm_open_dir_at (int dir_fd, const char *path, int *fd_out, GError **error)
+{
+  int fd = openat (dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (fd < 0)
+    return atm_throw_errno (error, "Opening the folder %s", path);
+  *fd_out = fd;
+  return TRUE;
+}
+
+gboolean
+atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error)
+{
+  atm_autofd int fd = -1;
+
+  if (g_mkdir_with_parents (path, (int) mode) < 0)
+    return atm_throw_errno (error, "Creating the folder %s", path);
+  fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return atm_throw_errno (error, "Opening the folder %s", path);
+  if (fd_out != NULL)
+    *fd_out = g_steal_fd (&fd);
+  return TRUE;
+}
+
+/* Trees come from images and may be deeper than the stack or the descriptor limit allow, so there
+   is no recursion: a sub-folder that holds something is lifted beside @name and joins the queue. */
+gboolean
+atm_remove_tree_at (int dir_fd, const char *name, GError **error)
+{
+  g_autoptr (GPtrArray) queue = g_ptr_array_new_with_free_func (g_free);
+
+  if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
+    return TRUE;
+  if (errno != EISDIR && errno != EPERM)
+    return atm_throw_errno (error, "Removing %s", name);
+
+  g_ptr_array_add (queue, g_strdup (name));
+  while (queue->len > 0)
+    {
+      g_autofree char *folder = g_ptr_array_steal_index_fast (queue, queue->len - 1);
+      atm_autofd int fd = -1;
+      DIR *dir = NULL;
+      struct dirent *entry;
+      gboolean ok = TRUE;
+
+      if (!atm_open_dir_at (dir_fd, folder, &fd, error))
+        return FALSE;
+      /* An image may have made it unreadable; that hinders only users other than root. */
+      (void) fchmod (fd, 0700);
+      dir = fdopendir (fd);
+      if (dir == NULL)
+        return atm_throw_errno (error, "Reading the folder %s", folder);
+      fd = -1;
+
+      while (ok && (errno = 0, entry = readdir (dir)) != NULL)
+        {
+          if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, ".."))
+            continue;
+          if (unlinkat (dirfd (dir), entry->d_name, 0) == 0
+              || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+            continue;
+          if (errno == ENOTEMPTY || errno == EEXIST)
+            {
+              g_autofree char *lifted = random_name ("removed");
+
+              ok = renameat (dirfd (dir), entry->d_name, dir_fd, lifted) == 0;
+              if (ok)
+                g_ptr_array_add (queue, g_steal_pointer (&lifted));
+            }
+          else
+            ok = FALSE;
+          if (!ok)
+            (void) atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
+        }
+      if (ok && errno != 0)
+        ok = atm_throw_errno (error, "Reading the folder %s", folder);
+      closedir (dir);
+      if (!ok)
+        return FALSE;
+      if (unlinkat (dir_fd, folder, AT_REMOVEDIR) < 0)
+        return atm_throw_errno (error, "Removing the folder %s", folder);
+    }
+  return TRUE;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <sys/types.h>
+
+/* Files, from directory descriptors: nothing here follows a link that somebody else made. */
+
+/* Closes the descriptor at the end of the scope and keeps errno. */
+#define atm_autofd __attribute__ ((cleanup (atm_fd_clear)))
+void atm_fd_clear (int *fd);
+
+/**
+ * atm_write_all:
+ * @fd: (borrowed): a descriptor open for writing
+ * @bytes: (borrowed): what to write
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_write_all (int fd, GBytes *bytes, GError **error);
+
+/**
+ * atm_read_all:
+ * @fd: (borrowed): a descriptor; what is not a regular file is refused
+ * @max_bytes: a larger file is %G_IO_ERROR_MESSAGE_TOO_LARGE
+ * @bytes_out: (out) (transfer full): the contents
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_read_all (int fd, gsize max_bytes, GBytes **bytes_out, GError **error);
+
+/**
+ * atm_read_stream:
+ * @stream: (borrowed): read to its end
+ * @max_bytes: more is %G_IO_ERROR_MESSAGE_TOO_LARGE
+ * @bytes_out: (out) (transfer full): the contents
+ * @error: %G_IO_ERROR, or what @stream throws
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_read_stream (GInputStream *stream, gsize max_bytes, GBytes **bytes_out,
+                          GCancellable *cancellable, GError **error);
+
+/**
+ * atm_read_file_at:
+ * @dir_fd: (borrowed): a folder, or %AT_FDCWD
+ * @path: opened with O_NONBLOCK, so that a FIFO cannot hold us; a final link is not followed
+ *   unless @follow
+ * @max_bytes: as in atm_read_all()
+ * @bytes_out: (out) (transfer full): the contents
+ * @error: %G_IO_ERROR (%G_IO_ERROR_NOT_FOUND when there is no such file)
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_read_file_at (int dir_fd, const char *path, gboolean follow, gsize max_bytes,
+                           GBytes **bytes_out, GError **error);
+
+/**
+ * atm_open_in_root:
+ * @root_fd: (borrowed): the root of a tree that an image wrote
+ * @path: a path as the tree itself sees it; links are resolved below @root_fd
+ * @flags: as for open(); O_CLOEXEC is added
+ * @fd_out: (out): the descriptor
+ * @error: %G_IO_ERROR
+ *
+ * openat2() with RESOLVE_IN_ROOT; there is no fall-back that could leave the tree.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_open_in_root (int root_fd, const char *path, int flags, int *fd_out, GError **error);
+
+/**
+ * atm_replace_file_at:
+ * @dir_fd: (borrowed): a folder of ours
+ * @name: one component; an existing file is replaced, a link is replaced and not followed
+ * @bytes: (borrowed): contents
+ * @mode: permission bits, independent of the umask
+ * @error: %G_IO_ERROR
+ *
+ * After a power cut the old contents are there or the new ones, whole.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_replace_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode,
+                              GError **error);
+
+/**
+ * atm_create_file_at:
+ *
+ * As atm_replace_file_at(), but an existing @name is %G_IO_ERROR_EXISTS and is left as it is.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_create_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode,
+                             GError **error);
+
+/**
+ * atm_replace_symlink_at:
+ * @dir_fd: (borrowed): a folder of ours
+ * @target: what the link says
+ * @name: one component; an existing link is replaced in one step
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_replace_symlink_at (const char *target, int dir_fd, const char *name, GError **error);
+
+/**
+ * atm_open_dir_at:
+ * @dir_fd: (borrowed): a folder, or %AT_FDCWD
+ * @path: a folder; a final link is not followed
+ * @fd_out: (out): the descriptor
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_open_dir_at (int dir_fd, const char *path, int *fd_out, GError **error);
+
+/**
+ * atm_make_dirs:
+ * @path: absolute; missing folders are made with @mode
+ * @fd_out: (out) (optional): a descriptor of the last one
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error);
+
+/**
+ * atm_remove_tree_at:
+ * @dir_fd: (borrowed): a folder of ours
+ * @name: one component: a file, a link (not followed) or a folder with all below it; that it
+ *   does not exist is no error
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_remove_tree_at (int dir_fd, const char *name, GError **error);

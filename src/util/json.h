@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+
+/* JSON from outside: one strict reader in front of json-glib, and documents read by table. */
+
+#define ATM_JSON_ERROR (atm_json_error_quark ())
+GQuark atm_json_error_quark (void);
+
+typedef enum
+{
+  ATM_JSON_ERROR_SYNTAX, /* not RFC 8259, or refused by the strict reader */
+  ATM_JSON_ERROR_MEMBER  /* a member is missing, unknown or of a wrong type */
+} AtmJsonError;
+
+/* More nesting than any document of the formats we read has (spec: trust.md 3.3). */
+#define ATM_JSON_DEPTH_MAX 32
+
+/**
+ * atm_json_parse:
+ * @bytes: (borrowed): untrusted text; the caller has limited its size
+ * @node_out: (out) (transfer full): the value
+ * @error: %ATM_JSON_ERROR_SYNTAX, with line and column
+ *
+ * json-glib takes comments, repeated members, trailing documents and numbers that overflow, cuts
+ * strings at U+0000 and recurses without a limit; so the text is checked first: UTF-8 without byte
+ * order mark, RFC 8259 grammar, one value, depth up to %ATM_JSON_DEPTH_MAX, no member twice in an
+ * object (compared after unescaping), no U+0000, integers within 64 bits, no lone surrogates.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_json_parse (GBytes *bytes, JsonNode **node_out, GError **error);
+
+/**
+ * atm_json_parse_object:
+ *
+ * As atm_json_parse(), for a document that must be an object.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_json_parse_object (GBytes *bytes, JsonObject **object_out, GError **error);
+
+typedef enum
+{
+  ATM_JSON_STRING,       /* char *, owned */
+  ATM_JSON_INT,          /* gint64; a fraction or an exponent is a wrong type */
+  ATM_JSON_BOOLEAN,      /* gboolean */
+  ATM_JSON_OBJECT,       /* JsonObject *, a reference */
+  ATM_JSON_ARRAY,        /* JsonArray *, a reference */
+  ATM_JSON_STRING_ARRAY, /* char **, owned */
+  ATM_JSON_STRING_MAP    /* GHashTable * of char * to char *, owned */
+} AtmJsonType;
+
+typedef enum
+{
+  ATM_JSON_OPTIONAL = 0,
+  ATM_JSON_MANDATORY = 1 << 0,
+  ATM_JSON_NULLABLE = 1 << 1, /* null counts as absent */
+  ATM_JSON_LENIENT = 1 << 2   /* so does a wrong type (registry.md 4.6) */
+} AtmJsonFlags;
+
+/* One member of a document: where it goes in the struct that is filled. */
+typedef struct
+{
+  const char *name;
+  AtmJsonType type;
+  gsize offset;
+  AtmJsonFlags flags;
+} AtmJsonField;
+
+typedef enum
+{
+  ATM_JSON_ALLOW_UNKNOWN,
+  ATM_JSON_REFUSE_UNKNOWN
+} AtmJsonUnknown;
+
+/**
+ * atm_json_read:
+ * @object: (borrowed): the document, or a part of it
+ * @fields: (array length=n_fields): what it may hold
+ * @unknown: what becomes of members that @fields does not name
+ * @where: the path of @object for messages, as in “layers[2]”; "" at the top
+ * @target: the struct; it must be zeroed, and its own free function works after a failure too
+ * @error: %ATM_JSON_ERROR_MEMBER
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_json_read (JsonObject *object, const AtmJsonField *fields, gsize n_fields,
+                        AtmJsonUnknown unknown, const char *where, gpointer target, GError **error);
+
+/**
+ * atm_json_to_text:
+ * @node: (borrowed): ours, to be written
+ * @pretty: indented by four spaces, with a final newline; else compact, without
+ *
+ * Returns: (transfer full): the text
+ */
+char *atm_json_to_text (JsonNode *node, gboolean pretty);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixtures/scratch.h"
+#include "util/json.h"
+
+static void
+test_accepts (void)
+{
+  const char *const good[] = {
+    "{}",
+    "[]",
+    "null",
+    " \t\r\n\"x\" \n",
+    "0",
+    "-0",
+    "-1.5e+10",
+    "1E2",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "{\"a\":1,\"b\":[true,false,null]}",
+    "\"\\ud83d\\ude00\"",
+    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\"",
+    "[[],{}]",
+    "{\"a\":{\"a\":{\"a\":1}}}",
+    "{\"a\":1,\"A\":2}",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (good[i]);
+      g_autoptr (JsonNode) node = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (atm_json_parse (bytes, &node, &error));
+      g_assert_no_error (error);
+      g_assert_nonnull (node);
+    }
+}
+
+static void
+test_refuses (void)
+{
+  const char *const bad[] = {
+    "",
+    " ",
+    "{",
+    "}",
+    "[1,]",
+    "[,1]",
+    "{\"a\":1,}",
+    "{a:1}",
+    "{'a':1}",
+    "['a']",
+    "// x\n{}",
+    "/* x */ {}",
+    "{} {}",
+    "{}x",
+    "var x = {}",
+    "01",
+    "+1",
+    "1.",
+    ".5",
+    "1e",
+    "0x10",
+    "NaN",
+    "Infinity",
+    "-",
+    "tru",
+    "nulll",
+    "TRUE",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "99999999999999999999999",
+    "\"\\u0000\"",
+    "\"\\ud800\"",
+    "\"\\udc00\"",
+    "\"\\ud800\\u0041\"",
+    "\"\\x41\"",
+    "\"a\nb\"",
+    "\"",
+    "\"\\",
+    "\"\\u12\"",
+    "\xef\xbb\xbf{}",
+    "\"\xff\"",
+    "{\"a\":1,\"a\":1}",
+    "{\"a\":1,\"\\u0061\":2}",
+    "{\"b\":{\"x\":1,\"y\":2,\"x\":3}}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{1:2}",
+    "[1 2]",
+    "{\"a\":1 \"b\":2}",
+    "]",
+    "[}",
+    "{]",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (bad[i]);
+      g_autoptr (GError) error = NULL;
+      JsonNode *node = NULL;
+
+      if (atm_json_parse (bytes, &node, &error))
+        g_error ("accepted: %s", bad[i]);
+      g_assert_error (error, ATM_JSON_ERROR, ATM_JSON_ERROR_SYNTAX);
+      g_assert_null (node);
+    }
+}
+
+static void
+test_depth (void)
+{
+  for (guint depth = ATM_JSON_DEPTH_MAX; depth < 200000; depth += 100000)
+    {
+      g_autofree char *open = g_strnfill (depth, '['), *close = g_strnfill (depth, ']');
+      g_autofree char *text = g_strconcat (open, close, NULL);
+      g_autoptr (GBytes) bytes = atm_test_bytes (text);
+      g_autoptr (JsonNode) node = NULL;
+
+      g_assert_cmpint (atm_json_parse (bytes, &node, NULL), ==, depth == ATM_JSON_DEPTH_MAX);
+    }
+}
+
+typedef struct
+{
+  char *name;
+  gint64 size;
+  char **list;
+  GHashTable *map;
+} Document;
+
+static void
+test_table (void)
+{
+  const AtmJsonField fields[] = {
+    { "name", ATM_JSON_STRING, G_STRUCT_OFFSET (Document, name), ATM_JSON_MANDATORY },
+    { "size", ATM_JSON_INT, G_STRUCT_OFFSET (Document, size), ATM_JSON_OPTIONAL },
+    { "list", ATM_JSON_STRING_ARRAY, G_STRUCT_OFFSET (Document, list), ATM_JSON_LENIENT },
+    { "map", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (Document, map), ATM_JSON_NULLABLE },
+  };
+  const struct
+  {
+    const char *text;
+    const char *message; /* NULL: accepted */
+  } cases[] = {
+    { "{\"name\":\"a\",\"size\":3,\"list\":[\"x\"],\"map\":{\"k\":\"v\"}}", NULL },
+    { "{\"name\":\"a\",\"list\":7,\"map\":null}", NULL },
+    { "{}", "“part.name” is missing" },
+    { "{\"name\":null}", "“part.name” has the wrong type" },
+    { "{\"name\":\"a\",\"size\":1.0}", "“part.size” has the wrong type" },
+    { "{\"name\":\"a\",\"size\":null}", "“part.size” has the wrong type" },
+    { "{\"name\":\"a\",\"map\":{\"k\":1}}", "“part.map” has the wrong type" },
+    { "{\"name\":\"a\",\"Name\":\"b\"}", "unknown member “part.Name”" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (cases[i].text);
+      g_autoptr (JsonObject) object = NULL;
+      g_autoptr (GError) error = NULL;
+      Document document = { 0 };
+
+      g_assert_true (atm_json_parse_object (bytes, &object, &error));
+      g_assert_cmpint (atm_json_read (object, fields, G_N_ELEMENTS (fields),
+                                      ATM_JSON_REFUSE_UNKNOWN, "part", &document, &error),
+                       ==, cases[i].message == NULL);
+      if (cases[i].message != NULL)
+        g_assert_cmpstr (error->message, ==, cases[i].message);
+      g_free (document.name);
+      g_strfreev (document.list);
+      g_clear_pointer (&document.map, g_hash_table_unref);
+    }
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  g_test_add_func ("/json/accepts", test_accepts);
+  g_test_add_func ("/json/refuses", test_refuses);
+  g_test_add_func ("/json/depth", test_depth);
+  g_test_add_func ("/json/table", test_table);
+  return g_test_run ();
+}
