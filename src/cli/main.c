@@ -1,6 +1,243 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-int
-main (void)
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "util/text.h"
+
+/* man/atomic.1 lists them */
+enum
 {
-  return 0;
+  STATUS_OK = 0,
+  STATUS_ERROR = 1,
+  STATUS_USAGE = 2,
+  STATUS_SIGNAL = 128 /* and the number of the signal */
+};
+
+static const AtmCommand commands[] = {
+  { "install", atm_cmd_install, TRUE, "Install an image as a system container" },
+  { "uninstall", atm_cmd_uninstall, TRUE, "Remove a container from this host" },
+  { "pull", atm_cmd_pull, TRUE, "Pull an image into the store" },
+  { "containers list", atm_cmd_containers_list, FALSE, "List containers" },
+  { "images list", atm_cmd_images_list, FALSE, "List images" },
+};
+
+/* ---- signals ---- */
+
+/* Signals are blocked in all threads, so that also the programs we run finish what they began; one
+   thread waits for them. The first asks the operation to undo and end, the second ends us now. */
+static int received_signal;
+
+static gpointer
+wait_for_signals (gpointer data)
+{
+  GCancellable *cancellable = data;
+  sigset_t set;
+  int number = 0;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  sigaddset (&set, SIGHUP);
+  for (;;)
+    {
+      if (sigwait (&set, &number) != 0)
+        continue;
+      if (g_atomic_int_get (&received_signal) != 0)
+        _exit (STATUS_SIGNAL + number);
+      g_atomic_int_set (&received_signal, number);
+      g_cancellable_cancel (cancellable);
+    }
+  return NULL;
+}
+
+static void
+watch_signals (GCancellable *cancellable)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  sigaddset (&set, SIGHUP);
+  pthread_sigmask (SIG_BLOCK, &set, NULL);
+  signal (SIGPIPE, SIG_IGN);
+  /* The thread keeps its reference to the end of the process. */
+  g_thread_unref (g_thread_new ("signals", wait_for_signals, g_object_ref (cancellable)));
+}
+
+/* ---- help ---- */
+
+static void
+print_help (const char *group)
+{
+  g_print ("Usage: atomic [OPTION…] COMMAND [ARGUMENT…]\n\n"
+           "Installs OCI images as services that systemd runs.\n\nCommands:\n");
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (group == NULL || g_str_has_prefix (commands[i].name, group))
+      g_print ("  %-18s %s\n", commands[i].name, commands[i].summary);
+  g_print ("\nOptions:\n"
+           "  -h, --help         Show this help; `atomic COMMAND --help` shows that of a command\n"
+           "  -v, --version      Show the version\n"
+           "  -y, --assumeyes    Answer yes to all questions\n"
+           "  --debug            Tell on stderr what is done\n\n"
+           "See atomic(1).\n");
+}
+
+/* ---- commands ---- */
+
+/* Finds the command that argv begins with; *n_words_out is 2 for a group and its verb. */
+static const AtmCommand *
+find_command (int argc, char **argv, int *n_words_out)
+{
+  g_autofree char *pair = argc > 1 ? g_strconcat (argv[0], " ", argv[1], NULL) : NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    {
+      *n_words_out = strchr (commands[i].name, ' ') != NULL ? 2 : 1;
+      if (g_strcmp0 (commands[i].name, *n_words_out == 2 ? pair : argv[0]) == 0)
+        return &commands[i];
+    }
+  return NULL;
+}
+
+static gboolean
+is_group (const char *word)
+{
+  g_autofree char *prefix = g_strconcat (word, " ", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (g_str_has_prefix (commands[i].name, prefix))
+      return TRUE;
+  return FALSE;
+}
+
+static int
+report_usage (const char *command, const char *message)
+{
+  g_autofree char *safe = atm_text_escape (message);
+
+  g_printerr ("atomic: %s\nTry 'atomic%s%s --help' for more information.\n", safe,
+              command[0] != '\0' ? " " : "", command);
+  return STATUS_USAGE;
+}
+
+static int
+report_error (const AtmCommand *command, const GError *error)
+{
+  g_autofree char *safe = atm_text_escape (error->message);
+  int number = g_atomic_int_get (&received_signal);
+
+  if (number != 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_printerr ("atomic: %s: interrupted\n", command->name);
+      return STATUS_SIGNAL + number;
+    }
+  if (g_error_matches (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE))
+    return report_usage (command->name, error->message);
+  g_printerr ("atomic: %s\n", safe);
+  if (command->needs_root && geteuid () != 0)
+    g_printerr ("Some operations for '%s' require root access.\n", command->name);
+  return STATUS_ERROR;
+}
+
+static int
+run_command (const AtmCommand *command, int argc, char **argv)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  g_autofree char *program = g_strconcat ("atomic ", command->name, NULL);
+  AtmCli cli = { .cancellable = cancellable };
+  int status = STATUS_OK;
+
+  g_set_prgname (program); /* --help of the command prints it */
+  watch_signals (cancellable);
+  atm_cli_report_init (&cli.report);
+  if (!atm_system_new (&cli.system, &error) || !command->run (&cli, argc, argv, &error))
+    status = report_error (command, error);
+  atm_system_free (cli.system);
+  return status;
+}
+
+static int
+dispatch (int argc, char **argv)
+{
+  const AtmCommand *command = NULL;
+  int n_words = 0;
+  g_autofree char *unknown = NULL;
+
+  if (argc == 0)
+    return report_usage ("", "a command is missing");
+  if (g_str_equal (argv[0], "help"))
+    {
+      print_help (NULL);
+      return STATUS_OK;
+    }
+  command = find_command (argc, argv, &n_words);
+  if (command != NULL)
+    return run_command (command, argc - n_words + 1, argv + n_words - 1);
+  if (is_group (argv[0])
+      && (argc == 1 || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "--help")))
+    {
+      print_help (argv[0]);
+      return argc == 1 ? STATUS_USAGE : STATUS_OK;
+    }
+  unknown = g_strdup_printf ("unknown command “%s%s%s”", argv[0], is_group (argv[0]) ? " " : "",
+                             is_group (argv[0]) ? argv[1] : "");
+  return report_usage ("", unknown);
+}
+
+/* What could not be printed was not done, for a script that reads it. */
+static int
+close_stdout (int status)
+{
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return status;
+  g_printerr ("atomic: Writing to standard output: %s\n", g_strerror (errno));
+  return status == STATUS_OK ? STATUS_ERROR : status;
+}
+
+int
+main (int argc, char *argv[])
+{
+  gboolean version = FALSE, help = FALSE, yes = FALSE, debug = FALSE, ignore = FALSE;
+  const GOptionEntry options[] = {
+    { "help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL },
+    { "version", 'v', 0, G_OPTION_ARG_NONE, &version, NULL, NULL },
+    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &yes, NULL, NULL },
+    { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, NULL, NULL },
+    { "ignore", 'i', 0, G_OPTION_ARG_NONE, &ignore, NULL, NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  /* libarchive reads names of tar entries by the locale's character set; ours are UTF-8 in all
+     locales, and messages are never translated (command.md, introduction). */
+  if (setlocale (LC_CTYPE, "C.UTF-8") == NULL)
+    (void) setlocale (LC_CTYPE, "en_US.UTF-8");
+  umask (022);
+  g_set_prgname ("atomic");
+  g_log_writer_default_set_use_stderr (TRUE);
+
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_set_help_enabled (context, FALSE);
+  g_option_context_add_main_entries (context, options, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error))
+    return report_usage ("", error->message);
+  if (debug)
+    g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
+  if (help)
+    print_help (NULL);
+  else if (version)
+    g_print ("%s\n", PACKAGE_VERSION);
+  else
+    return close_stdout (dispatch (argc - 1, argv + 1));
+  return close_stdout (STATUS_OK);
 }

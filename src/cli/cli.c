@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/cli.h"
+
+#include "util/error.h"
+
+G_DEFINE_QUARK (atm_cli_error, atm_cli_error)
+
+gboolean
+atm_cli_parse (const GOptionEntry *options, const char *parameters, const char *summary, int n_min,
+               int n_max, int *argc, char ***argv, GError **error)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (parameters);
+  g_autoptr (GError) local = NULL;
+
+  g_option_context_set_summary (context, summary);
+  g_option_context_add_main_entries (context, options, NULL);
+  if (!g_option_context_parse (context, argc, argv, &local))
+    return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE, "%s", local->message);
+  if (*argc > 1 && g_str_equal ((*argv)[1], "--"))
+    {
+      (*argv)++;
+      (*argc)--;
+    }
+  if (*argc - 1 < n_min)
+    return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE, "%s is missing", parameters);
+  if (*argc - 1 > n_max)
+    return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE, "unexpected argument “%s”",
+                      (*argv)[n_max + 1]);
+  return TRUE;
+}
+
+gboolean
+atm_cli_check_storage (const char *storage, GError **error)
+{
+  if (storage == NULL || g_str_equal (storage, "ostree"))
+    return TRUE;
+  return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE,
+                    "--storage=%s: only the storage “ostree” is supported; use docker or podman "
+                    "for images in other storages",
+                    storage);
+}
+
+void
+atm_cli_use_policy (AtmCli *cli, char *path)
+{
+  if (path == NULL)
+    return;
+  g_free (cli->system->policy);
+  cli->system->policy = path;
+}

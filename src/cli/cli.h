@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "host/system.h"
+#include "ops/report.h"
+
+/* What every subcommand is given, and the table of them. */
+
+#define ATM_CLI_ERROR (atm_cli_error_quark ())
+GQuark atm_cli_error_quark (void);
+
+typedef enum
+{
+  ATM_CLI_ERROR_USAGE /* exit status 2 */
+} AtmCliError;
+
+typedef struct
+{
+  AtmSystem *system;         /* (owned) */
+  GCancellable *cancellable; /* (owned): cancelled by SIGINT and SIGTERM */
+  AtmReport report;
+} AtmCli;
+
+typedef gboolean (*AtmCommandFunc) (AtmCli *cli, int argc, char **argv, GError **error);
+
+typedef struct
+{
+  const char *name; /* “containers list”: a group and a verb */
+  AtmCommandFunc run;
+  gboolean needs_root;
+  const char *summary;
+} AtmCommand;
+
+gboolean atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error);
+
+/**
+ * atm_cli_parse:
+ * @parameters: what follows the options in the usage line, as “IMAGE”
+ * @summary: one sentence for --help
+ * @n_min: fewest and
+ * @n_max: most parameters
+ * @argc: (inout): only the parameters remain in @argv, from index 1
+ * @error: %ATM_CLI_ERROR_USAGE
+ *
+ * Parses the options of a subcommand; they may stand between the parameters, too.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_cli_parse (const GOptionEntry *options, const char *parameters, const char *summary,
+                        int n_min, int n_max, int *argc, char ***argv, GError **error);
+
+/**
+ * atm_cli_check_storage:
+ * @storage: (nullable): of --storage
+ * @error: %ATM_CLI_ERROR_USAGE for all but “ostree”
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_cli_check_storage (const char *storage, GError **error);
+
+/**
+ * atm_cli_use_policy:
+ * @path: (nullable) (transfer full): of --policy
+ */
+void atm_cli_use_policy (AtmCli *cli, char *path);

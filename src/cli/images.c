@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "cli/table.h"
+#include "cli/time.h"
+#include "ops/list.h"
+#include "util/text.h"
+
+/* command.md 2.6; man/atomic-images.1 describes the members of the JSON */
+static const AtmColumn columns[] = {
+  { "", NULL, NULL, ATM_COLUMN_STRING, 0, 2 },
+  { "REPOSITORY", "repo", "repo,repository", ATM_COLUMN_STRING, 0, 0 },
+  { "TAG", "tag", "tag", ATM_COLUMN_STRING, 0, 0 },
+  { "IMAGE ID", "id", "id,image", ATM_COLUMN_STRING, 12, 0 },
+  { "CREATED", "created", "created", ATM_COLUMN_STRING, 16, 0 },
+  { "VIRTUAL SIZE", "virtual_size", "size", ATM_COLUMN_STRING, 0, 0 },
+  { "TYPE", "backend", "type", ATM_COLUMN_STRING, 0, 0 },
+  { NULL, "type", NULL, ATM_COLUMN_STRING, 0, 0 },
+  { NULL, "is_dangling", "is_dangling", ATM_COLUMN_BOOLEAN, 0, 0 },
+  { NULL, "used", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
+  { NULL, "vulnerable", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
+  { NULL, "vuln_info", NULL, ATM_COLUMN_OBJECT, 0, 0 },
+};
+
+#define ID_COLUMN 3
+
+/* “repo:tag” and “repo@digest” into what stands before and what is the tag. */
+static void
+split_reference (const char *reference, char **repo_out, char **tag_out)
+{
+  const char *at = strchr (reference, '@');
+  const char *slash = strrchr (reference, '/');
+  const char *colon = strrchr (slash != NULL ? slash : reference, ':');
+  const char *end = at != NULL ? at : colon;
+
+  *repo_out = end != NULL ? g_strndup (reference, (gsize) (end - reference)) : g_strdup (reference);
+  *tag_out = g_strdup (at == NULL && colon != NULL ? colon + 1 : "<none>");
+}
+
+static void
+add_row (AtmTable *table, const AtmImageRow *row)
+{
+  const AtmStoredImage *image = row->image;
+  char *repo = NULL, *tag = NULL;
+
+  split_reference (image->reference, &repo, &tag);
+  {
+    char *cells[] = {
+      g_strdup (row->used ? ">" : ""),
+      repo,
+      tag,
+      g_strdup (image->digest.hex),
+      atm_cli_format_time ((gint64) image->created_unix),
+      image->size_bytes > 0 ? atm_text_size (image->size_bytes) : NULL,
+      g_strdup ("ostree"),
+      g_strdup ("image"),
+      g_strdup ("false"),
+      g_strdup (row->used ? "true" : "false"),
+      g_strdup ("false"),
+      NULL,
+    };
+
+    G_STATIC_ASSERT (G_N_ELEMENTS (cells) == G_N_ELEMENTS (columns));
+    atm_table_add (table, cells);
+  }
+}
+
+/* atomic images list [OPTION…]; keep man/atomic-images.1 in step */
+gboolean
+atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error)
+{
+  g_auto (AtmTableOptions) options = { 0 };
+  g_auto (AtmTable) table = { 0 };
+  g_autoptr (GPtrArray) rows = NULL;
+
+  atm_table_init (&table, columns, G_N_ELEMENTS (columns), ID_COLUMN);
+  if (!atm_table_parse_options ("Lists the images in the store.", "List layers without a name, too",
+                                argc, argv, &options, error)
+      || !atm_list_images (cli->system, &rows, cli->cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < rows->len; i++)
+    add_row (&table, rows->pdata[i]);
+  return atm_table_print (&table, &options, error);
+}

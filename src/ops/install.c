@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/install.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "container/bundle.h"
+#include "container/deployment.h"
+#include "container/unit.h"
+#include "container/values.h"
+#include "host/file.h"
+#include "host/systemd.h"
+#include "host/tool.h"
+#include "ops/lock.h"
+#include "ops/pull.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+/* What one install works with. All pointers (owned). */
+typedef struct
+{
+  const AtmSystem *system;   /* (borrowed) */
+  const AtmReport *report;   /* (borrowed) */
+  GCancellable *cancellable; /* (borrowed) (nullable) */
+
+  char *name;
+  char *runtime_path;
+  AtmRuntime runtime;
+  GHashTable *set;
+  char *unit_name;
+  char *tmpfiles_name;
+  int checkout_fd;
+
+  AtmStoredImage *image;
+  AtmExports *exports;
+  GBytes *unit;
+  GBytes *tmpfiles; /* (nullable) */
+} Install;
+
+static void
+install_clear (Install *install)
+{
+  g_free (install->name);
+  g_free (install->runtime_path);
+  g_clear_pointer (&install->set, g_hash_table_unref);
+  g_free (install->unit_name);
+  g_free (install->tmpfiles_name);
+  atm_fd_clear (&install->checkout_fd);
+  atm_stored_image_free (install->image);
+  atm_exports_free (install->exports);
+  g_clear_pointer (&install->unit, g_bytes_unref);
+  g_clear_pointer (&install->tmpfiles, g_bytes_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
+
+/* What was changed outside the deployment's own folder, to be undone unless all went well. */
+typedef struct
+{
+  const Install *install; /* (borrowed) (nullable) */
+  AtmSystemd *systemd;    /* (owned) (nullable) */
+  gboolean container;
+  gboolean unit;
+  gboolean tmpfiles;
+  gboolean enabled;
+} Undo;
+
+/* Goes on after a failure: each step is worth trying, and the first error is the one to report. */
+static void
+undo_clear (Undo *undo)
+{
+  const Install *install = undo->install;
+  g_autoptr (GError) error = NULL;
+
+  if (install != NULL)
+    {
+      if (undo->enabled && !atm_systemd_disable (undo->systemd, install->unit_name, &error))
+        g_clear_error (&error);
+      if (undo->unit
+          && !atm_host_file_remove (install->system->unit_dir, install->unit_name, &error))
+        g_clear_error (&error);
+      if (undo->unit && undo->systemd != NULL && !atm_systemd_reload (undo->systemd, &error))
+        g_clear_error (&error);
+      if (undo->tmpfiles
+          && !atm_host_file_remove (install->system->tmpfiles_dir, install->tmpfiles_name, &error))
+        g_clear_error (&error);
+      if (undo->container && !atm_container_remove (install->checkout_fd, install->name, &error))
+        g_clear_error (&error);
+    }
+  atm_systemd_free (undo->systemd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Undo, undo_clear)
+
+/* ---- step 1: is it possible at all? ---- */
+
+static gboolean
+prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *origin,
+         GError **error)
+{
+  const AtmSystem *system = install->system;
+
+  install->name = options->name != NULL ? g_strdup (options->name)
+                                        : atm_name_suggest_container (origin->name);
+  install->runtime_path = g_strdup (options->runtime != NULL ? options->runtime : system->runtime);
+  install->unit_name = g_strconcat (install->name, ".service", NULL);
+  install->tmpfiles_name = g_strconcat (install->name, ".conf", NULL);
+
+  return atm_container_check_name (install->name, error)
+         && atm_values_parse_set (options->set, &install->set, error)
+         && atm_runtime_probe (install->runtime_path, &install->runtime, install->cancellable,
+                               error)
+         && atm_make_dirs (system->checkout, 0755, &install->checkout_fd, error);
+}
+
+static gboolean
+is_present (const Install *install, gboolean *present_out, GError **error)
+{
+  g_autoptr (AtmContainer) container = NULL;
+  g_autoptr (GError) local = NULL;
+
+  *present_out = atm_container_load (install->checkout_fd, install->name, &container, &local);
+  if (*present_out || g_error_matches (local, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+/* ---- step 2: the image ---- */
+
+/* The image in the store, if it is one that can be checked out and today's policy allows it. */
+static gboolean
+load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, GError **error)
+{
+  g_autoptr (AtmStoredImage) image = NULL;
+  g_autoptr (AtmOrigin) stored_origin = NULL;
+  g_autoptr (AtmTrust) trust = NULL;
+  g_autoptr (AtmVerdict) verdict = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (!atm_store_load_image (store, origin->name->familiar, &image, install->cancellable, &local))
+    {
+      if (g_error_matches (local, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  /* Pulled by the Python tool: layers without a merged tree. Or the same name, another source. */
+  if (image->canonical == NULL)
+    return TRUE;
+  if (!atm_origin_parse_stored (image->canonical, image->reference, &stored_origin, error)
+      || !atm_pull_open_trust (install->system, stored_origin, &trust, error)
+      || !atm_trust_judge (trust, image->manifest, image->signatures, install->cancellable,
+                           &verdict, error))
+    return FALSE;
+  install->image = g_steal_pointer (&image);
+  return TRUE;
+}
+
+static gboolean
+get_image (Install *install, AtmStore **store_out, const AtmOrigin *origin, GError **error)
+{
+  g_autoptr (AtmStore) store = NULL;
+
+  if (!atm_store_open (install->system->repository, TRUE, &store, install->cancellable, error)
+      || !load_stored_image (install, store, origin, error))
+    return FALSE;
+  if (install->image == NULL
+      && !atm_pull (install->system, origin, install->report, &install->image, install->cancellable,
+                    error))
+    return FALSE;
+  *store_out = g_steal_pointer (&store);
+  return TRUE;
+}
+
+static gboolean
+parse_config (const Install *install, AtmImageConfig **config_out, GError **error)
+{
+  g_autoptr (AtmManifest) manifest = NULL;
+  const char *run = NULL;
+
+  if (!atm_manifest_parse (install->image->manifest, &manifest, error)
+      || !atm_config_parse (install->image->config, manifest, NULL, config_out, error))
+    return FALSE;
+  run = g_hash_table_lookup ((*config_out)->labels, "atomic.run");
+  if (g_strcmp0 (run, "once") == 0)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                      "%s is an image to be run once (label atomic.run=once), not a service; "
+                      "this version installs services only",
+                      install->image->reference);
+  return TRUE;
+}
+
+/* ---- step 3: the deployment, under a name that nobody looks at ---- */
+
+static AtmInfo *
+make_info (const Install *install, GHashTable *values)
+{
+  AtmInfo *info = atm_info_new ();
+
+  info->image = g_strdup (install->image->reference);
+  info->revision = g_strdup (g_hash_table_lookup (values, "IMAGE_ID"));
+  info->commit = g_strdup (install->image->commit);
+  info->created_unix = g_get_real_time () / G_USEC_PER_SEC;
+  g_clear_pointer (&info->values, g_hash_table_unref);
+  info->values = atm_values_to_store (values, install->set, NULL);
+  info->has_service = !install->exports->no_service;
+  info->system_package = g_strdup ("no");
+  info->use_links = install->exports->use_links;
+  info->runtime = g_strdup (install->runtime_path);
+  return info;
+}
+
+static GHashTable *
+resolve_values (const Install *install)
+{
+  const AtmSystem *system = install->system;
+  g_autofree char *destdir = g_strdup_printf ("%s/%s.0", system->checkout, install->name);
+  const AtmToolValues tool = {
+    .name = install->name,
+    .destdir = destdir,
+    .image_name = install->image->reference,
+    .image_id
+    = system->force_image_id != NULL ? system->force_image_id : install->image->digest.hex,
+    .runtime = install->runtime_path,
+    .pid_file = install->runtime.has_pid_file,
+    .atomic = system->program,
+  };
+
+  return atm_values_resolve (install->exports, &tool, install->set, NULL);
+}
+
+static gboolean
+read_exports (Install *install, AtmDeployment *deployment, int *rootfs_fd_out, GError **error)
+{
+  atm_autofd int rootfs_fd = -1;
+
+  if (!atm_open_dir_at (atm_deployment_get_fd (deployment), "rootfs", &rootfs_fd, error)
+      || !atm_exports_read (rootfs_fd, install->image->reference, &install->exports, error))
+    return FALSE;
+  if (!install->exports->found)
+    {
+      atm_report (install->report, ATM_REPORT_NOTICE,
+                  "Warning: /exports directory not found.  Default config files will be "
+                  "generated.");
+      atm_report (install->report, ATM_REPORT_NOTICE,
+                  "Warning: You may want to modify %s/%s.0/config.json", install->system->checkout,
+                  install->name);
+    }
+  if (install->exports->has_hostfs)
+    atm_report (install->report, ATM_REPORT_NOTICE,
+                "Warning: %s brings files for the host in /exports/hostfs; this version leaves "
+                "them in the image",
+                install->image->reference);
+  *rootfs_fd_out = g_steal_fd (&rootfs_fd);
+  return TRUE;
+}
+
+/* Renders everything before anything outside of the deployment is touched. */
+static gboolean
+build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config, GError **error)
+{
+  atm_autofd int rootfs_fd = -1;
+  g_autoptr (GHashTable) values = NULL;
+  g_autoptr (AtmBundle) bundle = NULL;
+  g_autoptr (AtmInfo) info = NULL;
+  g_autoptr (GBytes) info_bytes = NULL;
+  g_auto (GStrv) mount_points = NULL;
+  g_auto (GStrv) sources = NULL;
+  g_autofree char *tmpfiles_copy = g_strdup_printf ("tmpfiles-%s.conf", install->name);
+
+  if (!read_exports (install, deployment, &rootfs_fd, error))
+    return FALSE;
+  values = resolve_values (install);
+  if (!atm_bundle_render (install->exports, values, config, rootfs_fd, &bundle, error)
+      || !atm_unit_render (install->exports, values, config, bundle, &install->unit, error)
+      || !atm_tmpfiles_render (install->exports, values, bundle, &install->tmpfiles, error))
+    return FALSE;
+  for (guint i = 0; i < bundle->notices->len; i++)
+    atm_report (install->report, ATM_REPORT_NOTICE, "%s: %s", install->image->reference,
+                (const char *) bundle->notices->pdata[i]);
+
+  info = make_info (install, values);
+  info_bytes = atm_info_to_bytes (info);
+  mount_points = atm_bundle_dup_mount_points (bundle);
+  sources = atm_bundle_dup_bind_sources (bundle);
+  /* config.json and info hold values, which may be secrets. */
+  return atm_deployment_add_mount_points (deployment, mount_points, sources, error)
+         && atm_deployment_write (deployment, "config.json", bundle->text, 0600, error)
+         && atm_deployment_write (deployment, "info", info_bytes, 0600, error)
+         && atm_deployment_write (deployment, install->unit_name, install->unit, 0644, error)
+         && (install->tmpfiles == NULL
+             || atm_deployment_write (deployment, tmpfiles_copy, install->tmpfiles, 0644, error));
+}
+
+/* ---- step 4: the host ---- */
+
+static gboolean
+check_host (const Install *install, GError **error)
+{
+  g_autoptr (AtmSystemd) systemd = NULL;
+  g_autofree char *path = NULL;
+
+  if (!atm_host_file_check_absent (install->system->unit_dir, install->unit_name, error)
+      || !atm_host_file_check_absent (install->system->tmpfiles_dir, install->tmpfiles_name, error)
+      || !atm_systemd_connect (&systemd, error)
+      || !atm_systemd_find_unit (systemd, install->unit_name, &path, error))
+    return FALSE;
+  if (path != NULL)
+    atm_report (install->report, ATM_REPORT_NOTICE,
+                "Warning: the host has a unit of this name, %s; it is hidden by the one of the "
+                "container. If it is running, stop it before you start the container",
+                path);
+  return TRUE;
+}
+
+/* After the commit point: unit, tmpfiles, systemd. */
+static gboolean
+activate (const Install *install, Undo *undo, GError **error)
+{
+  const AtmSystem *system = install->system;
+  const AtmReport *report = install->report;
+
+  if (install->exports->no_service)
+    return TRUE;
+  if (!atm_host_file_create (system->unit_dir, install->unit_name, install->unit, error))
+    return FALSE;
+  undo->unit = TRUE;
+  if (install->tmpfiles != NULL)
+    {
+      if (!atm_host_file_create (system->tmpfiles_dir, install->tmpfiles_name, install->tmpfiles,
+                                 error))
+        return FALSE;
+      undo->tmpfiles = TRUE;
+    }
+
+  if (!atm_systemd_connect (&undo->systemd, error))
+    return FALSE;
+  atm_report (report, ATM_REPORT_STEP, "systemctl daemon-reload");
+  if (!atm_systemd_reload (undo->systemd, error))
+    return FALSE;
+  if (undo->tmpfiles)
+    {
+      g_autofree char *path = g_build_filename (system->tmpfiles_dir, install->tmpfiles_name, NULL);
+
+      atm_report (report, ATM_REPORT_STEP, "systemd-tmpfiles --create %s", path);
+      if (!atm_tmpfiles_create (path, install->cancellable, error))
+        return FALSE;
+    }
+  undo->enabled = TRUE;
+  atm_report (report, ATM_REPORT_STEP, "systemctl enable %s", install->name);
+  if (!atm_systemd_enable (undo->systemd, install->unit_name, error))
+    return FALSE;
+  return !g_cancellable_set_error_if_cancelled (install->cancellable, error);
+}
+
+static gboolean
+install_image (Install *install, const AtmOrigin *origin, GError **error)
+{
+  const AtmSystem *system = install->system;
+  g_autoptr (AtmStore) store = NULL;
+  g_autoptr (AtmImageConfig) config = NULL;
+  g_autoptr (AtmDeployment) deployment = NULL;
+  g_auto (Undo) undo = { .install = install };
+
+  if (!check_host (install, error) || !get_image (install, &store, origin, error)
+      || !parse_config (install, &config, error)
+      || !atm_deployment_begin (install->checkout_fd, install->name, 0, &deployment, error))
+    return FALSE;
+
+  atm_report (install->report, ATM_REPORT_STEP, "Extracting to %s/%s.0", system->checkout,
+              install->name);
+  if (!atm_store_check_out (store, install->image->commit, atm_deployment_get_fd (deployment),
+                            "rootfs", install->cancellable, error)
+      || !build (install, deployment, config, error))
+    return atm_prefix_error (error, "%s", install->image->reference);
+  if (g_cancellable_set_error_if_cancelled (install->cancellable, error))
+    return FALSE;
+
+  undo.container = TRUE;
+  if (!atm_deployment_publish (deployment, error)
+      || !atm_deployment_make_current (install->checkout_fd, system->checkout, install->name, 0,
+                                       error)
+      || !activate (install, &undo, error))
+    return FALSE;
+
+  undo.install = NULL; /* nothing is left to be undone */
+  return TRUE;
+}
+
+gboolean
+atm_install (const AtmSystem *system, const AtmInstallOptions *options, const AtmReport *report,
+             GCancellable *cancellable, GError **error)
+{
+  g_auto (Install) install = {
+    .system = system,
+    .report = report,
+    .cancellable = cancellable,
+    .checkout_fd = -1,
+  };
+  g_autoptr (AtmOrigin) origin = NULL;
+  g_auto (AtmLock) lock = ATM_LOCK_INIT;
+  gboolean present = FALSE;
+
+  if (!atm_origin_parse (options->image, &origin, error)
+      || !prepare (&install, options, origin, error)
+      || !atm_lock_take (&lock, system->run_dir, install.name, report, cancellable, error)
+      || !is_present (&install, &present, error))
+    return FALSE;
+  if (present)
+    {
+      atm_report (report, ATM_REPORT_STEP, "%s already present", install.name);
+      return TRUE;
+    }
+  return install_image (&install, origin, error);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/system.h"
+#include "image/origin.h"
+#include "ops/report.h"
+#include "store/store.h"
+#include "trust/trust.h"
+
+/**
+ * atm_pull:
+ * @system: (borrowed): where the store, the policy and the configuration are
+ * @origin: (borrowed): which image
+ * @image_out: (out) (optional) (transfer full): the image as it is in the store now
+ * @error: of any room below; after it the store holds what it held before
+ *
+ * Always asks the source for the manifest; fetches only the layers that the store has not.
+ * Reports “Copying blob DIGEST” for each blob that is transferred (command.md 2.1).
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmReport *report,
+                   AtmStoredImage **image_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_pull_open_trust:
+ *
+ * As atm_trust_open(), with the paths of @system.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin,
+                              AtmTrust **trust_out, GError **error);

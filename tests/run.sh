@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The test command: installs what it needs on Debian 12, builds, and runs every test.
+#   tests/run.sh [PART…]    parts: lint gcc clang sanitizers fuzz dist host; all without arguments
+# Run as root. The last line is “N passed, N failed, N skipped”.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+top=$PWD
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+packages=(
+  autoconf automake libtool pkg-config make gcc g++ clang libclang-rt-14-dev clang-format cppcheck
+  libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
+  libarchive-dev libssl-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
+  ostree gnupg zstd python3 man-db xz-utils docker-registry runc crun debootstrap systemd
+  systemd-container busybox-static openssl curl
+)
+fuzz_seconds=${FUZZ_SECONDS:-5}
+jobs=$(nproc)
+passed=0 failed=0 skipped=0
+failures=()
+
+say () { printf '\n== %s\n' "$*"; }
+
+# One check that passes or fails as a whole; its output is shown if it fails.
+check () {
+  local name=$1 log
+  shift
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok - $name"
+  else
+    failed=$((failed + 1))
+    failures+=("$name")
+    echo "not ok - $name"
+    tail -n 60 "$log"
+  fi
+  rm -f "$log"
+}
+
+# The results of `make check`, test case by test case, from automake's files.
+count_results () {
+  local dir=$1 kind result
+  while read -r result; do
+    case $result in
+      PASS | XFAIL) passed=$((passed + 1)) ;;
+      SKIP) skipped=$((skipped + 1)) ;;
+      *) failed=$((failed + 1)) ;;
+    esac
+  done < <(find "$dir/tests" -name '*.trs' -exec sed -n 's/^:test-result: \([A-Z]*\).*/\1/p' {} +)
+  while read -r kind; do
+    failures+=("$dir: $kind")
+  done < <(grep -rhE '^(FAIL|ERROR)' "$dir/test-suite.log" 2>/dev/null | sort -u | head -n 40)
+}
+
+configure () {
+  local dir=$1
+  shift
+  mkdir -p "$dir"
+  (cd "$dir" && "$top/configure" --enable-werror "$@")
+}
+
+build_and_check () {
+  local name=$1 dir=build-tests/$1
+  shift
+  say "$name: build and unit tests"
+  rm -rf "$dir"
+  check "$name: configure" configure "$dir" "$@"
+  check "$name: make" make -C "$dir" -j"$jobs"
+  make -C "$dir" -j"$jobs" check >"$dir/check.log" 2>&1 || tail -n 60 "$dir/check.log"
+  [ -f "$dir/test-suite.log" ] || { failed=$((failed + 1)); failures+=("$name: make check"); }
+  count_results "$dir"
+  grep -E '^# (TOTAL|PASS|FAIL|SKIP|ERROR)' "$dir/check.log" | paste -sd' ' || true
+}
+
+part_lint () {
+  say "lint"
+  for script in tests/lint/*; do
+    check "lint: $(basename "$script")" "$script"
+  done
+}
+
+part_gcc () { build_and_check gcc; }
+part_clang () { build_and_check clang CC=clang CXX=clang++; }
+part_sanitizers () {
+  build_and_check sanitizers --enable-sanitizers CFLAGS='-g -O1' CXXFLAGS='-g -O1'
+}
+
+part_fuzz () {
+  local dir=build-tests/fuzz target name corpus
+  say "fuzz targets, $fuzz_seconds seconds each"
+  rm -rf "$dir"
+  check "fuzz: configure" configure "$dir" CC=clang CXX=clang++ --enable-fuzzing \
+    CFLAGS='-g -O1' CXXFLAGS='-g -O1'
+  check "fuzz: make" make -C "$dir" -j"$jobs" fuzzers
+  for target in "$dir"/tests/fuzz/fuzz-*; do
+    [ -x "$target" ] && [ -f "$target" ] || continue
+    name=$(basename "$target")
+    corpus=$dir/corpus-$name
+    mkdir -p "$corpus"
+    check "$name" env ASAN_OPTIONS=fast_unwind_on_malloc=0 \
+      LSAN_OPTIONS="suppressions=$top/tests/lsan.supp" \
+      "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+      -artifact_prefix="$dir/" "$corpus" "$top/tests/fuzz/corpus/${name#fuzz-}"
+  done
+}
+
+part_dist () {
+  say "distribution"
+  rm -rf build-tests/dist
+  check "dist: configure" configure build-tests/dist
+  check "dist: make distcheck" make -C build-tests/dist -j"$jobs" distcheck
+}
+
+part_host () {
+  local stage=$top/build-tests/stage tap
+  say "host tests in a booted systemd"
+  rm -rf build-tests/host "$stage"
+  check "host: configure" configure build-tests/host --prefix=/usr --sysconfdir=/etc
+  check "host: make install" make -C build-tests/host -j"$jobs" install DESTDIR="$stage"
+  tap=$(mktemp)
+  ATOMIC_DESTDIR=$stage tests/host/run 2>&1 | tee "$tap" || true
+  passed=$((passed + $(grep -cE '^ok [0-9]+' "$tap" || true)))
+  skipped=$((skipped + $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
+  passed=$((passed - $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
+  failed=$((failed + $(grep -cE '^(not ok [0-9]+|Bail out!)' "$tap" || true)))
+  while read -r line; do failures+=("host: $line"); done \
+    < <(grep -E '^(not ok [0-9]+|Bail out!)' "$tap" || true)
+  grep -qE '^ok [0-9]+' "$tap" || { failed=$((failed + 1)); failures+=("host: no test ran"); }
+  rm -f "$tap"
+}
+
+[ "$(id -u)" = 0 ] || { echo "run as root: packages are installed and a host is booted" >&2; exit 1; }
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed \
+    || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  say "installing ${missing[*]}"
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+./autogen.sh >/dev/null 2>&1
+
+start=$SECONDS
+[ $# -gt 0 ] || set -- lint gcc clang sanitizers fuzz dist host
+for part in "$@"; do
+  part_start=$SECONDS
+  "part_$part"
+  echo "# $part took $((SECONDS - part_start)) s"
+done
+
+say "all took $((SECONDS - start)) s"
+for failure in "${failures[@]}"; do echo "FAILED: $failure"; done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
