@@ -118,23 +118,41 @@ atm_read_file_at (int dir_fd, const char *path, gboolean follow, gsize max_bytes
   return TRUE;
 }
 
-gboolean
-atm_open_in_root (int root_fd, const char *path, int flags, int *fd_out, GError **error)
+static int
+openat2_patiently (int dir_fd, const char *path, int flags, guint64 resolve)
 {
   struct open_how how = { 0 };
   int fd = -1;
 
   how.flags = (guint64) (unsigned int) (flags | O_CLOEXEC);
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  how.resolve = resolve | RESOLVE_NO_MAGICLINKS;
   for (guint i = 0; i < OPENAT2_TRIES_MAX; i++)
     {
-      fd = (int) syscall (SYS_openat2, root_fd, path, &how, sizeof how);
+      fd = (int) syscall (SYS_openat2, dir_fd, path, &how, sizeof how);
       if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
         break;
     }
+  return fd;
+}
+
+gboolean
+atm_open_in_root (int root_fd, const char *path, int flags, int *fd_out, GError **error)
+{
+  int fd = openat2_patiently (root_fd, path, flags, RESOLVE_IN_ROOT);
+
   if (fd < 0)
     return atm_throw_errno (error, "Opening %s in the image", path);
+  *fd_out = fd;
+  return TRUE;
+}
 
+gboolean
+atm_open_beneath (int dir_fd, const char *path, int flags, int *fd_out, GError **error)
+{
+  int fd = openat2_patiently (dir_fd, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+
+  if (fd < 0)
+    return atm_throw_errno (error, "Opening %s", path);
   *fd_out = fd;
   return TRUE;
 }

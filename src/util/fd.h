@@ -67,6 +67,17 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_open_in_root (int root_fd, const char *path, int flags, int *fd_out, GError **error);
 
 /**
+ * atm_open_beneath:
+ * @dir_fd: (borrowed): a folder
+ * @path: relative; no component may be a link, and none may leave @dir_fd
+ * @flags: as for open(); O_CLOEXEC is added
+ * @fd_out: (out): the descriptor
+ * @error: %G_IO_ERROR (%G_IO_ERROR_TOO_MANY_LINKS: a component is a link)
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_open_beneath (int dir_fd, const char *path, int flags, int *fd_out, GError **error);
+
+/**
  * atm_replace_file_at:
  * @dir_fd: (borrowed): a folder of ours
  * @name: one component; an existing file is replaced, a link is replaced and not followed
