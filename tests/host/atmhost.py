@@ -25,6 +25,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import uuid
@@ -62,7 +63,7 @@ for mount in /sys/fs/cgroup /sys/fs/cgroup/*; do
     fi
 done
 ip link set lo up
-exec /lib/systemd/systemd "$@"
+exec setpriv --pdeathsig KILL /lib/systemd/systemd "$@"   # not longer than the nspawn that started it
 """
 
 BOOT_SECONDS = 90
@@ -130,7 +131,7 @@ def apt_sources():
 
 
 def tree_key():
-    parts = [SUITE, apt_mirror(), BASE_PACKAGES, PACKAGES, MASKED, TEST_INIT,
+    parts = [SUITE, apt_mirror(), BASE_PACKAGES, PACKAGES, MASKED,
              sorted((k, v.decode("utf-8", "replace")) for k, v in apt_sources().items())]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -200,7 +201,6 @@ def build_tree(root):
         put("/etc/hosts", "127.0.0.1 localhost guest\n::1 localhost\n")
         put("/etc/hostname", "guest\n")
         put("/etc/machine-id", "")
-        put("/usr/local/sbin/test-init", TEST_INIT, 0o755)
 
 
 # ---- a guest ---------------------------------------------------------------------------------------------------
@@ -214,6 +214,30 @@ def cgroup_mounts():
             if right.split()[0] in ("cgroup", "cgroup2"):
                 mounts.append(left.split()[4])
     return mounts
+
+
+def remove_cgroup(path):
+    """Removes a guest's cgroup; whoever is still in it belongs to the guest and goes first."""
+    def members():
+        found = []
+        for folder, _, _ in os.walk(path):
+            with contextlib.suppress(OSError):
+                with open(os.path.join(folder, "cgroup.procs")) as f:
+                    found += [int(pid) for pid in f.read().split()]
+        return [pid for pid in found if pid not in (0, os.getpid())]
+
+    for pid in members():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(Failure):
+        wait_until("the cgroup is empty", lambda: not members(), 10)
+    for folder, _, _ in os.walk(path, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def machine_name(folder):
+    return os.path.basename(folder).replace("_", "x").lower()
 
 
 class Result:
@@ -238,7 +262,7 @@ class Guest:
         self.dir = tempfile.mkdtemp(prefix="guest-", dir=guests)
         self.lock = open(os.path.join(self.dir, "lock"), "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
-        self.machine = os.path.basename(self.dir).replace("_", "x").lower()
+        self.machine = machine_name(self.dir)
         self.root = os.path.join(self.dir, "root")
         self.store = os.path.join(self.dir, "containers")
         self.console = os.path.join(self.dir, "console")
@@ -261,6 +285,11 @@ class Guest:
             try:
                 with open(os.path.join(left, "lock")) as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    machine = machine_name(left)
+                    for mount in cgroup_mounts():
+                        remove_cgroup(os.path.join(mount, machine))
+                    with contextlib.suppress(OSError):
+                        os.rmdir("/run/systemd/nspawn/propagate/" + machine)
                     shutil.rmtree(left, ignore_errors=True)
             except OSError:
                 pass
@@ -273,6 +302,7 @@ class Guest:
         if not self.overlay:
             sh("cp", "-a", "--reflink=auto", base + "/.", self.root)
         self.write("/etc/machine-id", uuid.uuid4().hex + "\n")
+        self.write("/usr/local/sbin/test-init", TEST_INIT, 0o755)
         if self.program and DESTDIR:
             pack = subprocess.Popen(["tar", "-C", DESTDIR, "--owner=0", "--group=0", "-cf", "-", "."],
                                     stdout=subprocess.PIPE)
@@ -283,18 +313,38 @@ class Guest:
 
     # -- files, by the path the guest knows; links are followed inside the guest only
 
-    def path(self, path):
-        """Where the build machine sees a file of the guest. The parent is resolved inside the guest."""
-        if path == "/var/lib/containers" or path.startswith("/var/lib/containers/"):
-            return self.store + path[len("/var/lib/containers"):]
-        return self.root + path
+    def path(self, path, follow=False):
+        """Where the build machine sees a file of the guest. Links on the way lead where they lead in the guest;
+        a link at the end only when asked."""
+        todo, done, links = [p for p in path.split("/") if p], [], 0
+        while todo:
+            part = todo.pop(0)
+            if part in (".", ".."):
+                done = done[:-1] if part == ".." else done
+                continue
+            place = self._place(done + [part])
+            if os.path.islink(place) and (todo or follow):
+                links += 1
+                if links > 40:
+                    raise Failure("too many links in " + path)
+                target = os.readlink(place)
+                done = [] if target.startswith("/") else done
+                todo = [p for p in target.split("/") if p] + todo
+            else:
+                done.append(part)
+        return self._place(done)
+
+    def _place(self, parts):
+        if parts[:3] == ["var", "lib", "containers"]:
+            return os.path.join(self.store, *parts[3:])
+        return os.path.join(self.root, *parts)
 
     def read(self, path):
-        with open(self.path(path), encoding="utf-8", errors="surrogateescape") as f:
+        with open(self.path(path, follow=True), encoding="utf-8", errors="surrogateescape") as f:
             return f.read()
 
     def write(self, path, content, mode=0o644):
-        name = self.path(path)
+        name = self.path(path, follow=True)
         os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name, "wb") as f:
             f.write(content if isinstance(content, bytes) else content.encode())
@@ -305,7 +355,7 @@ class Guest:
 
     def listdir(self, path):
         try:
-            return sorted(os.listdir(self.path(path)))
+            return sorted(os.listdir(self.path(path, follow=True)))
         except FileNotFoundError:
             return []
 
@@ -345,9 +395,7 @@ class Guest:
 
     def _remove_cgroups(self):
         for path in self.cgroups:
-            for folder, _, _ in os.walk(path, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(folder)
+            remove_cgroup(path)
         self.cgroups = []
 
     def boot(self):
@@ -493,10 +541,10 @@ class Guest:
         return result
 
     def fails(self, argv, code=1, **kwargs):
-        """Runs a command that must end with `code`."""
+        """Runs a command that must end with `code` (or one of them)."""
         result = self.run(argv, **kwargs)
-        if result.code != code:
-            raise Failure("must exit with %d\n%s" % (code, result))
+        if result.code not in (code if isinstance(code, tuple) else (code,)):
+            raise Failure("must exit with %s\n%s" % (code, result))
         return result
 
     def atomic(self, *argv, **kwargs):
@@ -533,7 +581,8 @@ class Guest:
         return path
 
     def registry(self, tls=False):
-        return Registry(self, tls)
+        self.last_registry = Registry(self, tls)
+        return self.last_registry
 
     def policy(self, policy):
         self.write("/etc/containers/policy.json", json.dumps(policy, indent=4) + "\n")
@@ -645,10 +694,49 @@ class Registry:
             env["SSL_CERT_FILE"] = self.guest.path("/srv/tls/ca.crt")
         return sh(*argv, env=env).strip()
 
+    def size(self, digest):
+        return os.path.getsize(self.blob(digest))
+
+    def damage(self, digest):
+        """Turns one bit in the middle of a stored blob."""
+        with open(self.blob(digest), "r+b") as f:
+            data = f.read()
+            f.seek(len(data) // 2)
+            f.write(bytes([data[len(data) // 2] ^ 0x20]))
+
     def blob(self, digest):
         """The file of a blob in the registry's storage, as the build machine sees it."""
         algorithm, value = digest.split(":")
         return self.guest.path("%s/docker/registry/v2/blobs/%s/%s/%s/data" % (self.root, algorithm, value[:2], value))
+
+
+class SlowRegistry:
+    """A registry that serves a layout at `rate` bytes a second, from the build machine inside the guest's network."""
+
+    def __init__(self, guest, layout, rate, port=5001):
+        self.host = "127.0.0.1:%d" % port
+        self.process = subprocess.Popen(
+            ["nsenter", "-t", str(guest.init), "-n", "--", sys.executable, os.path.join(HERE, "slow-registry"),
+             layout, str(port), str(rate)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            preexec_fn=die_with_parent, text=True)
+        self.lines = []
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.reader.start()
+        wait_until("the slow registry listens", lambda: "listening\n" in self.lines or self.process.poll() is not None)
+
+    def serving(self):
+        """Lines “METHOD PATH BYTES”, one each time some bytes of a blob have left."""
+        return [line.strip() for line in self.lines if "/blobs/" in line]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
 
 # ---- images ----------------------------------------------------------------------------------------------------
@@ -707,6 +795,29 @@ def memory_limit(g, pid):
     return min(limits, default=None)
 
 
+def runtime_path(runtime):
+    return "/usr/sbin/runc" if runtime == "runc" else "/usr/bin/" + runtime
+
+
+def running_pid(g, runtime, name):
+    state = g.run([runtime, "state", name])
+    state = json.loads(state.out) if state.code == 0 else {}
+    return state.get("pid") if state.get("status") == "running" else None
+
+
+def container_pid(g, runtime, name):
+    """PID 1 of the container, as the guest numbers it. A unit of Type=simple is active before it is there."""
+    return wait_until("%s state %s" % (runtime, name), lambda: running_pid(g, runtime, name))
+
+
+def kill_everything(g, runtime, name):
+    """kill -9 of the runtime and of every process of the container, at once."""
+    pids = {str(container_pid(g, runtime, name)), g.show(name, "MainPID")}
+    pids.update(g.run("cat /sys/fs/cgroup/systemd/system.slice/%s.service/cgroup.procs "
+                      "/sys/fs/cgroup/system.slice/%s.service/cgroup.procs 2>/dev/null" % (name, name)).out.split())
+    g.run("kill -9 " + " ".join(sorted(pids - {"0"})))
+
+
 # ---- checks ----------------------------------------------------------------------------------------------------
 
 def check(condition, message="check"):
@@ -749,10 +860,11 @@ def one_line(result):
 TESTS = []
 
 
-def test(name, program=True, guest=True):
-    """Registers function(guest) as a test with a booted guest of its own. program=False: does not need atomic."""
+def test(name, program=True, policy=True):
+    """Registers function(guest) as a test with a booted guest of its own. program=False: does not need atomic;
+    policy=False: the policy that was installed stays, else everything is accepted."""
     def add(function):
-        TESTS.append((name, function, program, guest))
+        TESTS.append((name, function, program, policy))
         return function
     return add
 
@@ -768,24 +880,21 @@ def main():
     chosen = [t for t in TESTS if not sys.argv[1:] or any(word in t[0] for word in sys.argv[1:])]
     print("1..%d" % len(chosen), flush=True)
     failed = 0
-    for number, (name, function, program, guest) in enumerate(chosen, 1):
+    for number, (name, function, program, policy) in enumerate(chosen, 1):
         began = time.monotonic()
         try:
             if program and not DESTDIR:
                 raise Skip("ATOMIC_DESTDIR does not name an installed program")
-            if guest:
-                with Guest(program=program) as g:
-                    try:
-                        g.boot()
-                        if program:
-                            g.accept_all()
-                        function(g)
-                    except Failure:
-                        if os.environ.get("ATOMIC_TEST_VERBOSE") and g.init:
-                            sys.stderr.write(re.sub("(?m)^", "# ", g.journal()[-6000:]) + "\n")
-                        raise
-            else:
-                function()
+            with Guest(program=program) as g:
+                try:
+                    g.boot()
+                    if program and policy:
+                        g.accept_all()
+                    function(g)
+                except Failure:
+                    if os.environ.get("ATOMIC_TEST_VERBOSE") and g.init:
+                        sys.stderr.write(re.sub("(?m)^", "# ", g.journal()[-6000:]) + "\n")
+                    raise
             print("ok %d - %s # %.1f s" % (number, name, time.monotonic() - began), flush=True)
         except Skip as why:
             print("ok %d - %s # SKIP %s" % (number, name, why), flush=True)
