@@ -50,6 +50,10 @@ typedef struct
   const char *registries_d;    /* (borrowed) (nullable): --registries-d or the configuration */
   const char *gpg_home_parent; /* (borrowed): a folder for the throw-away GnuPG homes; made if it
                                   is missing */
+  const char *config_dir;      /* (borrowed) (nullable): instead of /etc/containers, where the
+                                  policy.json and registries.d of the system are */
+  const char *lookaside_dir;   /* (borrowed) (nullable): instead of the built-in folder of
+                                  signatures that no registries.d names */
 } AtmTrustOptions;
 
 typedef struct _AtmTrust AtmTrust;

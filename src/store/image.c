@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/store.h"
+
+#include <string.h>
+
+#include "image/name.h"
+#include "store/store-private.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/text.h"
+
+/* Signatures in the tree of an image commit of the Python tool. */
+#define TREE_SIGNATURES_MAX 256
+#define TREE_SIGNATURE_MAX_BYTES (1024 * 1024)
+
+void
+atm_stored_image_free (AtmStoredImage *image)
+{
+  if (image == NULL)
+    return;
+  g_free (image->reference);
+  g_free (image->canonical);
+  g_free (image->commit);
+  g_clear_pointer (&image->manifest, g_bytes_unref);
+  g_clear_pointer (&image->config, g_bytes_unref);
+  g_clear_pointer (&image->signatures, g_ptr_array_unref);
+  g_free (image->verdict);
+  g_free (image->notice);
+  g_free (image);
+}
+
+static gboolean
+throw_damaged (GError **error, const char *reference)
+{
+  g_autofree char *shown = atm_text_escape (reference);
+
+  return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "The metadata of the image %s in the store is damaged; pull it again", shown);
+}
+
+static guint64
+sum_layers (GBytes *manifest)
+{
+  g_autoptr (AtmManifest) parsed = NULL;
+  guint64 sum = 0;
+
+  /* A repository of the Python tool may hold schema 1, which states no sizes. */
+  if (!atm_manifest_parse (manifest, &parsed, NULL))
+    return 0;
+  for (guint i = 0; i < parsed->layers->len; i++)
+    sum += ((const AtmDescriptor *) parsed->layers->pdata[i])->size_bytes;
+  return sum;
+}
+
+static GBytes *
+lookup_bytes (GVariant *metadata, const char *key)
+{
+  g_autoptr (GVariant) value = g_variant_lookup_value (metadata, key, G_VARIANT_TYPE_BYTESTRING);
+
+  return value != NULL ? g_variant_get_data_as_bytes (value) : NULL;
+}
+
+static void
+read_signatures (GVariant *metadata, GPtrArray *signatures)
+{
+  g_autoptr (GVariant) values
+      = g_variant_lookup_value (metadata, ATM_KEY_IMAGE_SIGNATURES, G_VARIANT_TYPE ("aay"));
+
+  for (gsize i = 0; values != NULL && i < g_variant_n_children (values); i++)
+    {
+      g_autoptr (GVariant) value = g_variant_get_child_value (values, i);
+
+      g_ptr_array_add (signatures, g_variant_get_data_as_bytes (value));
+    }
+}
+
+/* The Python tool: /signature-1 to /signature-N in the tree (system-image.md 9.3). */
+static gboolean
+read_tree_signatures (AtmStore *store, const char *commit, GVariant *metadata,
+                      GPtrArray *signatures, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GFile) root = NULL;
+  const char *text = NULL;
+  guint64 count = 0;
+
+  if (!g_variant_lookup (metadata, ATM_KEY_SIGNATURE_COUNT, "&s", &text)
+      || !g_ascii_string_to_unsigned (text, 10, 0, TREE_SIGNATURES_MAX, &count, NULL) || count == 0)
+    return TRUE;
+  if (!ostree_repo_read_commit (store->repo, commit, &root, NULL, cancellable, error))
+    return FALSE;
+  for (guint64 i = 1; i <= count; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("signature-%" G_GUINT64_FORMAT, i);
+      g_autoptr (GFile) file = g_file_get_child (root, name);
+      g_autoptr (GFileInputStream) stream = g_file_read (file, cancellable, error);
+      GBytes *bytes = NULL;
+
+      if (stream == NULL
+          || !atm_read_stream (G_INPUT_STREAM (stream), TREE_SIGNATURE_MAX_BYTES, &bytes,
+                               cancellable, error))
+        return atm_prefix_error (error, "Reading %s", name);
+      g_ptr_array_add (signatures, bytes);
+    }
+  return TRUE;
+}
+
+/* What only our own commits say. */
+static gboolean
+read_ours (AtmStoredImage *image, GVariant *metadata, const char *reference, GError **error)
+{
+  AtmDigest actual;
+  const char *stored = NULL;
+
+  if (!g_variant_lookup (metadata, ATM_KEY_IMAGE_REFERENCE, "&s", &stored)
+      || !g_variant_lookup (metadata, ATM_KEY_IMAGE_CANONICAL, "s", &image->canonical))
+    return throw_damaged (error, reference);
+  atm_digest_of (image->digest.algorithm, image->manifest, &actual);
+  if (!atm_digest_equal (&actual, &image->digest))
+    return throw_damaged (error, reference);
+
+  g_free (image->reference);
+  image->reference = g_strdup (stored);
+  image->config = lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
+  read_signatures (metadata, image->signatures);
+  (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_VERDICT, "s", &image->verdict);
+  (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_NOTICE, "s", &image->notice);
+  return TRUE;
+}
+
+/* *@image_out is NULL if the commit is that of a layer or of a configuration. */
+static gboolean
+load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **image_out,
+      GCancellable *cancellable, GError **error)
+{
+  g_autoptr (AtmStoredImage) image = NULL;
+  g_autoptr (GVariant) metadata = NULL;
+  g_autofree char *reference = atm_ref_decode (ref);
+  const char *manifest = NULL, *digest = NULL;
+  guint64 created = 0;
+  guint32 format = 0;
+
+  *image_out = NULL;
+  if (!atm_commit_load (store, commit, &metadata, &created, error))
+    return atm_prefix_error (error, "Reading the ref %s", ref);
+  if (metadata == NULL || !g_variant_lookup (metadata, ATM_KEY_MANIFEST, "&s", &manifest))
+    return TRUE;
+
+  image = g_new0 (AtmStoredImage, 1);
+  image->reference = g_steal_pointer (&reference);
+  image->commit = g_strdup (commit);
+  image->created_unix = created;
+  image->manifest = g_bytes_new (manifest, strlen (manifest));
+  image->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  image->size_bytes = sum_layers (image->manifest);
+  if (!g_variant_lookup (metadata, ATM_KEY_DIGEST, "&s", &digest))
+    atm_digest_of (ATM_HASH_SHA256, image->manifest, &image->digest);
+  else if (!atm_digest_parse (digest, &image->digest, error))
+    return atm_prefix_error (error, "The image %s in the store", image->reference);
+
+  if (g_variant_lookup (metadata, ATM_KEY_IMAGE_FORMAT, "u", &format) && format == ATM_IMAGE_FORMAT)
+    {
+      if (!read_ours (image, metadata, image->reference, error))
+        return FALSE;
+    }
+  else if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))
+    return atm_prefix_error (error, "The image %s in the store", image->reference);
+
+  *image_out = g_steal_pointer (&image);
+  return TRUE;
+}
+
+gboolean
+atm_store_load_image (AtmStore *store, const char *reference, AtmStoredImage **image_out,
+                      GCancellable *cancellable, GError **error)
+{
+  g_autofree char *ref = atm_ref_encode (reference);
+  g_autofree char *commit = NULL;
+  g_autoptr (AtmStoredImage) image = NULL;
+
+  if (!ostree_repo_resolve_rev (store->repo, ref, TRUE, &commit, error)
+      || (commit != NULL && !load (store, ref, commit, &image, cancellable, error)))
+    return FALSE;
+  /* The stored name also differs where a hashed ref is asked for by its own text. */
+  if (image == NULL || !g_str_equal (image->reference, reference))
+    {
+      g_autofree char *shown = atm_text_escape (reference);
+
+      return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
+                        "The image %s is not in the store; pull it first", shown);
+    }
+  *image_out = g_steal_pointer (&image);
+  return TRUE;
+}
+
+static int
+compare_references (gconstpointer a, gconstpointer b)
+{
+  return strcmp ((*(AtmStoredImage *const *) a)->reference,
+                 (*(AtmStoredImage *const *) b)->reference);
+}
+
+gboolean
+atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *cancellable,
+                       GError **error)
+{
+  g_autoptr (GPtrArray) images
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_stored_image_free);
+  g_autoptr (GHashTable) refs = NULL;
+  GHashTableIter iter;
+  gpointer ref, commit;
+
+  if (!ostree_repo_list_refs_ext (store->repo, ATM_REF_PREFIX, &refs,
+                                  OSTREE_REPO_LIST_REFS_EXT_NONE, cancellable, error))
+    return atm_prefix_error (error, "Listing images");
+  g_hash_table_iter_init (&iter, refs);
+  while (g_hash_table_iter_next (&iter, &ref, &commit))
+    {
+      AtmStoredImage *image = NULL;
+
+      if (!load (store, ref, commit, &image, cancellable, error))
+        return FALSE;
+      if (image != NULL)
+        g_ptr_array_add (images, image);
+    }
+  g_ptr_array_sort (images, compare_references);
+  *images_out = g_steal_pointer (&images);
+  return TRUE;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <ostree.h>
+
+#include "store/limits.h"
+
+/* Objects: what OSTree stores a file or a folder as, named by a SHA-256 that we compute ourselves
+   (store.md 3). Internal to store/; behind it stands the one way to write them. */
+
+#define ATM_CHECKSUM_BYTES 32
+
+/* Owner, mode and attributes of a file or a folder. */
+typedef struct
+{
+  guint32 uid;
+  guint32 gid;
+  guint32 mode;     /* permission bits, 07777 at most; the type is told by the function */
+  GVariant *xattrs; /* (nullable): a(ayay), names unique, sorted, each with its NUL */
+} AtmInode;
+
+typedef struct _AtmObjects AtmObjects;
+
+/**
+ * atm_objects_new:
+ * @repo: (borrowed) (nullable): a repository in a transaction; without one everything is hashed and
+ *   nothing is kept, for fuzzing
+ * @user_mode: the repository is not root's: set-id and sticky bits are not stored (registry.md 5.5,
+ *   row 31)
+ * @limits: (borrowed): copied
+ *
+ * Returns: (transfer full): a writer of objects
+ */
+AtmObjects *atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *limits);
+void atm_objects_free (AtmObjects *objects);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjects, atm_objects_free)
+
+/**
+ * atm_objects_get_user_mode:
+ *
+ * Returns: what atm_objects_new() was told
+ */
+gboolean atm_objects_get_user_mode (AtmObjects *objects);
+
+/**
+ * atm_objects_begin_file:
+ * @inode: (borrowed): metadata of a regular file
+ *
+ * Begins a file; one that was begun and not finished before is dropped.
+ */
+void atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode);
+
+/**
+ * atm_objects_append:
+ * @error: %G_IO_ERROR
+ *
+ * Adds to the file that was begun.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_append (AtmObjects *objects, gconstpointer data, gsize length_bytes,
+                             GError **error);
+
+/**
+ * atm_objects_finish_file:
+ * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out,
+                                  GCancellable *cancellable, GError **error);
+
+/**
+ * atm_objects_put_symlink:
+ * @inode: (borrowed): the mode is ignored: it is 0777
+ * @target: valid UTF-8
+ * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_put_symlink (AtmObjects *objects, const AtmInode *inode, const char *target,
+                                  guint8 *checksum_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_objects_put_dirmeta:
+ * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_put_dirmeta (AtmObjects *objects, const AtmInode *inode, guint8 *checksum_out,
+                                  GCancellable *cancellable, GError **error);
+
+/**
+ * atm_objects_put_dirtree:
+ * @tree: (transfer floating): (a(say)a(sayay)), both arrays sorted by name
+ * @what: for messages: which folder this is
+ * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
+ * @error: %ATM_STORE_ERROR_UNSUPPORTED if it is larger than OSTree allows; %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_put_dirtree (AtmObjects *objects, GVariant *tree, const char *what,
+                                  guint8 *checksum_out, GCancellable *cancellable, GError **error);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/store.h"
+
+#include <unistd.h>
+
+#include "store/store-private.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+/* Commits hold a little more than their metadata. */
+#define COMMIT_OVERHEAD_BYTES 4096
+
+G_DEFINE_QUARK (atm_store_error, atm_store_error)
+
+/* store.md 7; the rest is as libostree has it. */
+static const struct
+{
+  const char *key;
+  const char *value;
+} config_keys[] = {
+  { "lock-timeout-secs", "300" }, /* a prune waits for a long pull */
+  { "min-free-space-size", "500MB" },
+};
+
+static gboolean
+create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GKeyFile) config = NULL;
+
+  if (!atm_make_dirs (path, 0755, NULL, error)
+      || !ostree_repo_create (repo,
+                              geteuid () == 0 ? OSTREE_REPO_MODE_BARE : OSTREE_REPO_MODE_BARE_USER,
+                              cancellable, error))
+    return FALSE;
+  config = ostree_repo_copy_config (repo);
+  for (guint i = 0; i < G_N_ELEMENTS (config_keys); i++)
+    g_key_file_set_string (config, "core", config_keys[i].key, config_keys[i].value);
+  return ostree_repo_write_config (repo, config, error)
+         && ostree_repo_reload_config (repo, cancellable, error);
+}
+
+gboolean
+atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancellable *cancellable,
+                GError **error)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+  g_autoptr (AtmStore) store = NULL;
+  g_autoptr (GError) local_error = NULL;
+  OstreeRepoMode mode;
+
+  if (!ostree_repo_open (repo, cancellable, &local_error))
+    {
+      if (!create || !g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return atm_prefix_error (error, "Opening the repository %s", path);
+        }
+      if (!create_repo (repo, path, cancellable, error))
+        return atm_prefix_error (error, "Creating the repository %s", path);
+    }
+
+  mode = ostree_repo_get_mode (repo);
+  if (mode != OSTREE_REPO_MODE_BARE && mode != OSTREE_REPO_MODE_BARE_USER)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                      "The repository %s is neither of mode bare nor bare-user, so no root file "
+                      "system can be linked from it; choose another repository",
+                      path);
+
+  store = g_new0 (AtmStore, 1);
+  store->repo = g_steal_pointer (&repo);
+  store->limits = (AtmStoreLimits) ATM_STORE_LIMITS_INIT;
+  store->user_mode = mode != OSTREE_REPO_MODE_BARE;
+  *store_out = g_steal_pointer (&store);
+  return TRUE;
+}
+
+void
+atm_store_free (AtmStore *store)
+{
+  if (store == NULL)
+    return;
+  g_clear_object (&store->repo);
+  g_free (store);
+}
+
+AtmStoreLimits *
+atm_store_get_limits (AtmStore *store)
+{
+  return &store->limits;
+}
+
+gboolean
+atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
+                  char **commit_out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (metadata);
+  g_autoptr (OstreeMutableTree) mtree = NULL;
+  g_autoptr (GFile) root = NULL;
+  guint8 contents[ATM_CHECKSUM_BYTES];
+  char contents_name[OSTREE_SHA256_STRING_LEN + 1], meta_name[OSTREE_SHA256_STRING_LEN + 1];
+
+  if (g_variant_get_size (sunk) > OSTREE_MAX_METADATA_SIZE - COMMIT_OVERHEAD_BYTES)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
+                      "Manifest, configuration, signatures and verdict together are larger than "
+                      "the %d MiB that OSTree can store",
+                      OSTREE_MAX_METADATA_SIZE / (1024 * 1024));
+  if (!atm_tree_write (tree, objects, contents, cancellable, error))
+    return FALSE;
+
+  ostree_checksum_inplace_from_bytes (contents, contents_name);
+  ostree_checksum_inplace_from_bytes (atm_tree_get_root (tree)->checksum, meta_name);
+  mtree = ostree_mutable_tree_new_from_checksum (store->repo, contents_name, meta_name);
+  return ostree_repo_write_mtree (store->repo, mtree, &root, cancellable, error)
+         && ostree_repo_write_commit (store->repo, NULL, NULL, NULL, sunk, OSTREE_REPO_FILE (root),
+                                      commit_out, cancellable, error);
+}
+
+gboolean
+atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
+                 guint64 *created_unix_out, GError **error)
+{
+  g_autoptr (GVariant) variant = NULL;
+  OstreeRepoCommitState state = OSTREE_REPO_COMMIT_STATE_NORMAL;
+
+  if (!ostree_repo_load_commit (store->repo, commit, &variant, &state, error))
+    return FALSE;
+  if (created_unix_out != NULL)
+    *created_unix_out = ostree_commit_get_timestamp (variant);
+  *metadata_out = (state & OSTREE_REPO_COMMIT_STATE_PARTIAL) == 0
+                      ? g_variant_get_child_value (variant, 0)
+                      : NULL;
+  return TRUE;
+}
+
+gboolean
+atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char *name,
+                     GCancellable *cancellable, GError **error)
+{
+  OstreeRepoCheckoutAtOptions options = { 0 };
+  g_autoptr (GVariant) metadata = NULL;
+  guint32 format = 0;
+
+  if (*name == '\0' || g_str_equal (name, ".") || g_str_equal (name, "..")
+      || strchr (name, '/') != NULL)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_FILENAME,
+                      "“%s” is not the name of a folder", name);
+  if (!atm_commit_load (store, commit, &metadata, NULL, error))
+    return atm_prefix_error (error, "Reading the image %s", commit);
+  if (metadata == NULL)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
+                      "The image %s is incomplete; pull it again", commit);
+  if (!g_variant_lookup (metadata, ATM_KEY_IMAGE_FORMAT, "u", &format)
+      || format != ATM_IMAGE_FORMAT)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
+                      "The image %s was stored by another program, without its merged tree; pull "
+                      "it again",
+                      commit);
+
+  options.mode = store->user_mode ? OSTREE_REPO_CHECKOUT_MODE_USER : OSTREE_REPO_CHECKOUT_MODE_NONE;
+  options.overwrite_mode = OSTREE_REPO_CHECKOUT_OVERWRITE_NONE;
+  options.no_copy_fallback = TRUE;
+  if (!ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit, cancellable, error))
+    return atm_prefix_error (error, "Checking out the image %s as %s", commit, name);
+  return TRUE;
+}

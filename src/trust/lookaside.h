@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "image/digest.h"
+
+/* Lookaside storage: folders of signatures beside a registry (trust.md 12). Nothing that comes from
+   there is trusted; whoever writes there can withhold signatures, and no more. */
+
+/**
+ * atm_lookaside_check_url:
+ * @url: from a configuration file
+ * @url_out: (out) (transfer full): @url without final slashes
+ * @error: %ATM_TRUST_ERROR_REGISTRIES_CONFIG unless it is an absolute file:, http: or https: URL
+ *   without user, query and fragment
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_lookaside_check_url (const char *url, char **url_out, GError **error);
+
+/**
+ * atm_lookaside_read:
+ * @base_url: from atm_lookaside_check_url()
+ * @path: of the repository, without its domain; valid by the grammar of names
+ * @digest: of the manifest
+ * @blobs_out: (out) (transfer full) (element-type GBytes): signature-1, signature-2 … up to the
+ *   first that is missing; perhaps none
+ * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR (also for http: and https:, which this version does not
+ *   read), %ATM_TRUST_ERROR_LIMIT_EXCEEDED, %G_IO_ERROR_CANCELLED
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *digest,
+                             GPtrArray **blobs_out, GCancellable *cancellable, GError **error);

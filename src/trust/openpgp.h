@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+/* OpenPGP by gpgme, in a GnuPG home of its own that lives as long as the question (trust.md 8). */
+
+#define ATM_OPENPGP_SECONDS_MAX 30
+
+/* An engine that knows the keys it was given and no others. Use it from one thread. */
+typedef struct _AtmOpenpgp AtmOpenpgp;
+
+/**
+ * atm_openpgp_new:
+ * @home_parent: a folder for the throw-away home; made if it is missing
+ * @engine_out: (out) (transfer full): without keys
+ * @error: %ATM_TRUST_ERROR_KEYRING_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_openpgp_new (const char *home_parent, AtmOpenpgp **engine_out, GError **error);
+
+/* Removes the home too. */
+void atm_openpgp_free (AtmOpenpgp *engine);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmOpenpgp, atm_openpgp_free)
+
+/**
+ * atm_openpgp_import:
+ * @keyring: (borrowed): public keys, binary or armored
+ * @what: for messages: where they are from
+ * @error: %ATM_TRUST_ERROR_KEYRING_ERROR if there is no key in it, or a secret one
+ *
+ * Makes the primary keys in @keyring trusted by this engine.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_openpgp_import (AtmOpenpgp *engine, GBytes *keyring, const char *what, GError **error);
+
+/* What a trusted key has signed. */
+typedef struct
+{
+  char *fingerprint;    /* (owned): of the primary key */
+  gint64 created_unix;  /* when the signature says it was made */
+  GBytes *payload;      /* (owned): what was signed, never the file around it */
+} AtmSignedMessage;
+
+void atm_signed_message_free (AtmSignedMessage *message);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmSignedMessage, atm_signed_message_free)
+
+/**
+ * atm_openpgp_verify:
+ * @message: (borrowed): untrusted, of a format that atm_signature_new() lets through
+ * @signed_out: (out) (transfer full) (nullable): the payload; %NULL if the answer is no
+ * @reason_out: (out) (transfer full) (nullable): why the answer is no: an %ATM_TRUST_ERROR
+ * @error: why there is no answer: %ATM_TRUST_ERROR_KEYRING_ERROR, %ATM_TRUST_ERROR_LIMIT_EXCEEDED
+ *   (time), %G_IO_ERROR_CANCELLED
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_openpgp_verify (AtmOpenpgp *engine, GBytes *message, AtmSignedMessage **signed_out,
+                             GError **reason_out, GCancellable *cancellable, GError **error);

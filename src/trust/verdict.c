@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "trust/verdict.h"
+
+#include "trust/trust.h"
+#include "trust/verdict-private.h"
+#include "util/error.h"
+#include "util/json.h"
+
+/* A requirement that was met. */
+typedef struct
+{
+  char *type;        /* (owned) */
+  char *fingerprint; /* (owned) (nullable) */
+} Met;
+
+/* What is told of a signature besides its bytes. */
+typedef struct
+{
+  char *fingerprint; /* (owned) */
+  gint64 created_unix;
+  char *identity; /* (owned) */
+} Told;
+
+struct _AtmVerdict
+{
+  gatomicrefcount references;
+  char *reference; /* (owned) */
+  char *transport; /* (owned) */
+  char *scope;     /* (owned) (nullable) */
+  AtmDigest digest;
+  gint64 time_unix;
+  GPtrArray *met;        /* (owned) (element-type Met) */
+  GPtrArray *signatures; /* (owned) (element-type GBytes) */
+  GPtrArray *told;       /* (owned) (element-type Told): as signatures */
+};
+
+static void
+met_free (Met *met)
+{
+  g_free (met->type);
+  g_free (met->fingerprint);
+  g_free (met);
+}
+
+static void
+told_free (Told *told)
+{
+  g_free (told->fingerprint);
+  g_free (told->identity);
+  g_free (told);
+}
+
+AtmVerdict *
+atm_verdict_new (const char *reference, const char *transport, const char *scope,
+                 const AtmDigest *digest)
+{
+  AtmVerdict *verdict = g_new0 (AtmVerdict, 1);
+
+  g_atomic_ref_count_init (&verdict->references);
+  verdict->reference = g_strdup (reference);
+  verdict->transport = g_strdup (transport);
+  verdict->scope = g_strdup (scope);
+  verdict->digest = *digest;
+  verdict->time_unix = g_get_real_time () / G_USEC_PER_SEC;
+  verdict->met = g_ptr_array_new_with_free_func ((GDestroyNotify) met_free);
+  verdict->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  verdict->told = g_ptr_array_new_with_free_func ((GDestroyNotify) told_free);
+  return verdict;
+}
+
+AtmVerdict *
+atm_verdict_ref (AtmVerdict *verdict)
+{
+  g_atomic_ref_count_inc (&verdict->references);
+  return verdict;
+}
+
+void
+atm_verdict_unref (AtmVerdict *verdict)
+{
+  if (verdict == NULL || !g_atomic_ref_count_dec (&verdict->references))
+    return;
+  g_free (verdict->reference);
+  g_free (verdict->transport);
+  g_free (verdict->scope);
+  g_ptr_array_unref (verdict->met);
+  g_ptr_array_unref (verdict->signatures);
+  g_ptr_array_unref (verdict->told);
+  g_free (verdict);
+}
+
+void
+atm_verdict_add_requirement (AtmVerdict *verdict, const char *type, const char *fingerprint)
+{
+  Met *met = g_new0 (Met, 1);
+
+  met->type = g_strdup (type);
+  met->fingerprint = g_strdup (fingerprint);
+  g_ptr_array_add (verdict->met, met);
+}
+
+void
+atm_verdict_add_signature (AtmVerdict *verdict, GBytes *blob, const char *fingerprint,
+                           gint64 created_unix, const char *identity)
+{
+  Told *told = NULL;
+
+  if (g_ptr_array_find_with_equal_func (verdict->signatures, blob, g_bytes_equal, NULL))
+    return;
+  told = g_new0 (Told, 1);
+  told->fingerprint = g_strdup (fingerprint);
+  told->created_unix = created_unix;
+  told->identity = g_strdup (identity);
+  g_ptr_array_add (verdict->signatures, g_bytes_ref (blob));
+  g_ptr_array_add (verdict->told, told);
+}
+
+const AtmDigest *
+atm_verdict_get_digest (const AtmVerdict *verdict)
+{
+  return &verdict->digest;
+}
+
+const char *
+atm_verdict_get_reference (const AtmVerdict *verdict)
+{
+  return verdict->reference;
+}
+
+GPtrArray *
+atm_verdict_get_signatures (const AtmVerdict *verdict)
+{
+  return verdict->signatures;
+}
+
+/* ---- as JSON ---- */
+
+static void
+add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value);
+}
+
+static void
+add_time (JsonBuilder *builder, const char *name, gint64 time_unix)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (time_unix);
+  g_autofree char *text = time != NULL ? g_date_time_format_iso8601 (time) : NULL;
+
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, text != NULL ? text : "");
+}
+
+static void
+add_met (JsonBuilder *builder, const Met *met)
+{
+  json_builder_begin_object (builder);
+  add_string (builder, "type", met->type);
+  json_builder_set_member_name (builder, "accepted-by");
+  json_builder_begin_array (builder);
+  if (met->fingerprint != NULL)
+    json_builder_add_string_value (builder, met->fingerprint);
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+}
+
+char *
+atm_verdict_to_json (const AtmVerdict *verdict)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree char *digest = atm_digest_to_string (&verdict->digest);
+
+  json_builder_begin_object (builder);
+  add_string (builder, "reference", verdict->reference);
+  add_string (builder, "digest", digest);
+  add_string (builder, "transport", verdict->transport);
+  add_string (builder, "scope", verdict->scope != NULL ? verdict->scope : "default");
+  if (verdict->scope == NULL)
+    {
+      json_builder_set_member_name (builder, "default");
+      json_builder_add_boolean_value (builder, TRUE);
+    }
+  json_builder_set_member_name (builder, "requirements");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < verdict->met->len; i++)
+    add_met (builder, g_ptr_array_index (verdict->met, i));
+  json_builder_end_array (builder);
+  json_builder_set_member_name (builder, "signatures");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < verdict->told->len; i++)
+    {
+      const Told *told = g_ptr_array_index (verdict->told, i);
+
+      json_builder_begin_object (builder);
+      add_string (builder, "fingerprint", told->fingerprint);
+      add_time (builder, "created", told->created_unix);
+      add_string (builder, "identity", told->identity);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+  add_time (builder, "time", verdict->time_unix);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  return atm_json_to_text (root, FALSE);
+}
