@@ -3,7 +3,8 @@
 
 #include <gio/gio.h>
 
-#include "image/digest.h"
+#include "image/descriptor.h"
+#include "image/platform.h"
 
 /* Manifests and indexes: the documents that say what an image is made of (registry.md 4). */
 
@@ -27,13 +28,16 @@ typedef enum
 #define ATM_TYPE_OCI_INDEX "application/vnd.oci.image.index.v1+json"
 #define ATM_TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define ATM_TYPE_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
+#define ATM_TYPE_OCI_CONFIG "application/vnd.oci.image.config.v1+json"
+#define ATM_TYPE_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
 
-typedef struct
-{
-  char *media_type; /* (owned) (nullable) */
-  AtmDigest digest;
-  guint64 size_bytes;
-} AtmDescriptor;
+/**
+ * atm_manifest_type_of:
+ * @content_type: (nullable): untrusted, with or without parameters
+ *
+ * Returns: (nullable): which of the four types it is; a static string
+ */
+const char *atm_manifest_type_of (const char *content_type);
 
 typedef enum
 {
@@ -72,22 +76,6 @@ gboolean atm_manifest_parse (GBytes *bytes, AtmManifest **manifest_out, GError *
 void atm_manifest_free (AtmManifest *manifest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmManifest, atm_manifest_free)
 
-typedef struct
-{
-  char *os;           /* (owned) */
-  char *architecture; /* (owned): as Go names it */
-  char *variant;      /* (owned) (nullable) */
-} AtmPlatform;
-
-/**
- * atm_platform_new_host:
- *
- * Returns: (transfer full): linux and the architecture of this machine (registry.md 4.4)
- */
-AtmPlatform *atm_platform_new_host (void);
-void atm_platform_free (AtmPlatform *platform);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPlatform, atm_platform_free)
-
 /**
  * atm_index_choose:
  * @bytes: (borrowed): of %ATM_MANIFEST_KIND_INDEX
@@ -98,6 +86,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPlatform, atm_platform_free)
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_index_choose (GBytes *bytes, const AtmPlatform *platform, const char *what,
                            AtmDescriptor **descriptor_out, GError **error);
-AtmDescriptor *atm_descriptor_copy (const AtmDescriptor *descriptor);
-void atm_descriptor_free (AtmDescriptor *descriptor);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmDescriptor, atm_descriptor_free)

@@ -45,8 +45,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmImageName, atm_name_free)
 
 /**
  * atm_name_parse_location:
- * @text: HOST[:PORT][/PATH][:TAG|@DIGEST], as a prefix of registries.conf or of a policy has it;
- *   there need be no path, and nothing is added
+ * @text: HOST[:PORT][/PATH[:TAG|@DIGEST]] or *.DOMAIN, as a prefix of registries.conf or of a
+ *   policy has it; there need be no path, and nothing is added
  *
  * Returns: (transfer full) (nullable): @text with its domain in lower case; %NULL if it is invalid
  */
@@ -88,7 +88,8 @@ char **atm_name_dup_scopes (const AtmImageName *name, gboolean with_identity);
  * @reference: as typed, with tag or digest
  *
  * Returns: (transfer full): the OSTree ref “ociimage/…” (registry.md 1.6); for one that would be
- *   longer than 200 bytes “ociimage/=” and the SHA-256 of @reference
+ *   longer than 200 bytes “ociimage/__” and the SHA-256 of @reference. (Not “ociimage/=”:
+ *   libostree takes only letters, digits, “-”, “.” and “_” in a ref.)
  */
 char *atm_ref_encode (const char *reference);
 
@@ -102,7 +103,6 @@ char *atm_ref_decode (const char *ref);
 
 /**
  * atm_name_suggest_container:
- * @familiar: a reference as typed
  *
  * Returns: (transfer full): the container name that install gives by default: the last component
  *   of the path, with “-TAG” unless the tag is “latest” (command.md 2.2)

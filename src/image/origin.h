@@ -34,16 +34,19 @@ typedef struct
   AtmTransport transport;
   AtmScheme scheme;   /* registry only */
   AtmImageName *name; /* (owned): of a registry image its name; of a layout the name under which
-                         it is stored: the folder's last component and the tag, or, where that is
-                         a name itself, the annotation “org.opencontainers.image.ref.name” */
+                         it is stored: the folder's last component (what no name may hold is
+                         turned into “-”) and the tag, or, where that is more than a tag, the
+                         annotation “org.opencontainers.image.ref.name” itself */
   char *path;         /* (owned) (nullable): layout: the folder, absolute, links resolved */
-  char *layout_tag;   /* (owned) (nullable): layout: which entry of index.json */
+  char *layout_tag;   /* (owned) (nullable): layout: which entry of index.json, by its annotation
+                         or as “@INDEX” */
 } AtmOrigin;
 
 /**
  * atm_origin_parse:
  * @text: untrusted: [PREFIX:]IMAGE as registry.md 6.1 has it. Understood: none, “oci:NAME”,
- *   “oci:/DIR[:TAG]” (also ./ and ../), “http:”, “https:” (also with “//”), “docker://”
+ *   “oci:/DIR[:TAG]” (also ./ and ../; the folder's path cannot hold “:”), “http:”, “https:”
+ *   (also with “//”), “docker://”
  * @origin_out: (out) (transfer full): where the image is
  * @error: %ATM_ORIGIN_ERROR, %ATM_NAME_ERROR; %G_IO_ERROR if the folder of a layout cannot be
  *   resolved
@@ -54,11 +57,12 @@ void atm_origin_free (AtmOrigin *origin);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmOrigin, atm_origin_free)
 
 /**
- * atm_origin_new_stored:
+ * atm_origin_parse_stored:
  * @canonical: what atm_origin_to_string() gave when the image was pulled
  * @familiar: the reference that it is stored under
- *
- * Returns: (transfer full): the origin that policies are asked about again (trust.md 17)
+ * @origin_out: (out) (transfer full): the origin that policies are asked about again (trust.md
+ *   17); the folder of a layout need not exist any more
+ * @error: %ATM_ORIGIN_ERROR_SYNTAX, %ATM_NAME_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_origin_parse_stored (const char *canonical, const char *familiar,
