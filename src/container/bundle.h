@@ -18,6 +18,9 @@ typedef enum
   ATM_BUNDLE_ERROR_INVALID /* 4.4, with the literal messages there */
 } AtmBundleError;
 
+/* More than any configuration has; each costs a look at the rootfs. */
+#define ATM_MOUNTS_MAX 512
+
 typedef struct
 {
   GBytes *text;       /* (owned): config.json */
@@ -54,8 +57,25 @@ char **atm_bundle_dup_bind_sources (const AtmBundle *bundle);
 
 /**
  * atm_bundle_dup_mount_points:
+ * @sources_out: (out) (transfer full): as many strings: the source of a bind mount, "" else
  *
- * Returns: (transfer full): destinations of all mounts in their order. What the rootfs lacks of
- * them must be made in the checkout (registry.md 5.7)
+ * Returns: (transfer full): destinations of all mounts in their order, and the folder the process
+ * begins in. What the rootfs lacks of them must be made in the checkout (registry.md 5.7)
  */
-char **atm_bundle_dup_mount_points (const AtmBundle *bundle);
+char **atm_bundle_dup_mount_points (const AtmBundle *bundle, char ***sources_out);
+
+/**
+ * atm_bundle_set_root_path:
+ * @path: absolute path of a root file system elsewhere (--rootfs, system-image.md 7, step 15)
+ *
+ * Writes the text anew, unless config.json is the empty object.
+ */
+void atm_bundle_set_root_path (AtmBundle *bundle, const char *path);
+
+/**
+ * atm_bundle_looks_like_file:
+ *
+ * Returns: whether @path is likely a file, going by its name or, if it exists, by what it is. Such
+ * a bind source cannot be made up for by an empty folder (system-image.md 4.3)
+ */
+gboolean atm_bundle_looks_like_file (const char *path);

@@ -69,8 +69,11 @@ typedef struct _AtmDeployment AtmDeployment;
  * @checkout_fd: (borrowed): CHECKOUT; must outlive the deployment
  * @name: valid
  * @number: 0 or 1
- * @deployment_out: (out) (transfer full): an empty folder under a dot-name
+ * @deployment_out: (out) (transfer full): an empty folder under a dot-name, “.NAME.N.XXXXXX”
  * @error: %G_IO_ERROR
+ *
+ * The caller holds the lock of the container: what a run that was killed left of such folders is
+ * removed first.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_deployment_begin (int checkout_fd, const char *name, guint number,
@@ -99,8 +102,9 @@ gboolean atm_deployment_write (AtmDeployment *deployment, const char *file, GByt
 
 /**
  * atm_deployment_add_mount_points:
- * @mount_points: as the container sees them; each that is missing in rootfs/ is made: an empty
- *   folder 0755, or an empty file where @sources says that a file is bound to it
+ * @mount_points: as the container sees them, untrusted; each that is missing in rootfs/ is made:
+ *   an empty folder 0755, or an empty file where its source is a file
+ * @sources: as many: the source of a bind mount, or ""; both from atm_bundle_dup_mount_points()
  * @error: %G_IO_ERROR
  *
  * registry.md 5.7: nothing can be made in a read-only rootfs at run time. Links of the image are
@@ -114,8 +118,8 @@ gboolean atm_deployment_add_mount_points (AtmDeployment *deployment, char **moun
  * atm_deployment_publish:
  * @error: %G_IO_ERROR
  *
- * Syncs the file system, names the folder NAME.NUMBER (what had the name is removed) and syncs
- * CHECKOUT. From here on the cleanup leaves it alone.
+ * Syncs the file system, names the folder NAME.NUMBER (what had the name is removed; the current
+ * deployment is %G_IO_ERROR_EXISTS) and syncs CHECKOUT. From here on the cleanup leaves it alone.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_deployment_publish (AtmDeployment *deployment, GError **error);

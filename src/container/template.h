@@ -5,13 +5,18 @@
 
 /* Templates: text with $NAME and ${NAME} (system-image.md 3.1). */
 
+/* Far above any template; default values are the image's own and may repeat. */
+#define ATM_TEMPLATE_RESULT_MAX_BYTES (16 * 1024 * 1024)
+#define ATM_TEMPLATE_UNSET_MAX 1000 /* names that one message lists */
+
 #define ATM_TEMPLATE_ERROR (atm_template_error_quark ())
 GQuark atm_template_error_quark (void);
 
 typedef enum
 {
   ATM_TEMPLATE_ERROR_PLACEHOLDER, /* a “$” that begins neither “$$” nor a name */
-  ATM_TEMPLATE_ERROR_UNSET        /* names without a value; the message lists all of them */
+  ATM_TEMPLATE_ERROR_UNSET,       /* names without a value; the message lists all of them */
+  ATM_TEMPLATE_ERROR_TOO_LARGE    /* the result is larger than ATM_TEMPLATE_RESULT_MAX_BYTES */
 } AtmTemplateError;
 
 /**

@@ -7,7 +7,8 @@
 
 /* Values: what the variables of templates stand for (system-image.md 3.3 to 3.5). */
 
-/* What the tool knows; all (borrowed). */
+/* What the tool knows; all (borrowed). @runtime and @name stand in units as they are: both were
+   checked where they came in. */
 typedef struct
 {
   const char *name;       /* the container */
@@ -16,6 +17,7 @@ typedef struct
   const char *image_id;   /* the manifest digest in hex */
   const char *runtime;    /* absolute path of the OCI runtime */
   gboolean pid_file;      /* the runtime knows “run --pid-file” */
+  gboolean no_cgroups;    /* the runtime must leave cgroups alone (AtmRuntime) */
   const char *atomic;     /* absolute path of this program */
 } AtmToolValues;
 

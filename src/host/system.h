@@ -20,6 +20,9 @@ typedef struct
   char *registries_d;    /* (nullable): registry_confdir of atomic.conf */
   char *registries_conf; /* (nullable): --registries-conf, CONTAINERS_REGISTRIES_CONF */
   char *force_image_id;  /* (nullable): ATOMIC_OSTREE_TEST_FORCE_IMAGE_ID */
+  char *http_proxy;      /* (nullable): these three from the environment or atomic.conf */
+  char *https_proxy;     /* (nullable) */
+  char *no_proxy;        /* (nullable) */
 } AtmSystem;
 
 /**
@@ -32,3 +35,15 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_system_new (AtmSystem **system_out, GError **error);
 void atm_system_free (AtmSystem *system);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmSystem, atm_system_free)
+
+/**
+ * atm_system_parse_conf:
+ * @bytes: (borrowed): a file such as /etc/atomic.conf: “key: value” lines and comments
+ * @settings_out: (out) (transfer full) (element-type utf8 utf8): by key in lower case; empty and
+ *   nested values are left out
+ * @error: %G_IO_ERROR_INVALID_DATA, with the line
+ *
+ * For tests; atm_system_new() uses it.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_system_parse_conf (GBytes *bytes, GHashTable **settings_out, GError **error);

@@ -18,11 +18,17 @@ typedef enum
 typedef struct
 {
   gboolean has_pid_file; /* “run --pid-file” */
+  gboolean no_cgroups;   /* it must be told to leave cgroups alone: crun on unified cgroups cannot
+                            make one below the unit's (DESIGN section 9, cgroup) */
 } AtmRuntime;
+
+/* How long “--help” of a runtime may take. */
+#define ATM_RUNTIME_PROBE_SEC 10
 
 /**
  * atm_runtime_probe:
- * @path: absolute path of the runtime
+ * @path: absolute path of the runtime, untrusted; it is put into units, so blanks, quotes and what
+ *   means something to systemd are %G_IO_ERROR_INVALID_ARGUMENT
  * @runtime_out: (out caller-allocates): a runtime whose help is not understood can do nothing,
  * which is no error (command.md 2.2: “--runtime=/bin/ls” is accepted)
  * @error: %ATM_TOOL_ERROR_MISSING: “Cannot install the container: the runtime PATH is not
@@ -35,7 +41,8 @@ gboolean atm_runtime_probe (const char *path, AtmRuntime *runtime_out, GCancella
 /**
  * atm_tmpfiles_create:
  * @path: a fragment of tmpfiles.d
- * @error: %ATM_TOOL_ERROR
+ * @cancellable: ends the program, too
+ * @error: %ATM_TOOL_ERROR, %G_IO_ERROR_CANCELLED
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_tmpfiles_create (const char *path, GCancellable *cancellable, GError **error);

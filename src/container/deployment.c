@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "container/deployment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "container/bundle.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#define NAME_TRIES_MAX 100
+#define RANDOM_DIGITS 6
+#define LINKS_MAX 40 /* as many as the kernel follows in a path (path_resolution(7)) */
+
+struct _AtmDeployment
+{
+  int checkout_fd; /* (borrowed) */
+  int fd;
+  char *name;      /* (owned): “NAME.N” */
+  char *temporary; /* (owned) (nullable): the dot-name; NULL once it is published */
+};
+
+/* “.NAME.N.XXXXXX”: what a run that was killed left of this container. */
+static gboolean
+is_left_over (const char *entry, const char *name)
+{
+  const char *rest = NULL;
+
+  if (entry[0] != '.' || !g_str_has_prefix (entry + 1, name))
+    return FALSE;
+  rest = entry + 1 + strlen (name);
+  return rest[0] == '.' && (rest[1] == '0' || rest[1] == '1') && rest[2] == '.'
+         && strlen (rest + 3) == RANDOM_DIGITS
+         && strspn (rest + 3, "0123456789abcdef") == RANDOM_DIGITS;
+}
+
+static gboolean
+remove_left_overs (int checkout_fd, const char *name, GError **error)
+{
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
+  int fd = openat (checkout_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  struct dirent *entry;
+
+  if (dir == NULL)
+    {
+      (void) atm_throw_errno (error, "Reading the folder of containers");
+      atm_fd_clear (&fd);
+      return FALSE;
+    }
+  while ((entry = readdir (dir)) != NULL)
+    if (is_left_over (entry->d_name, name))
+      g_ptr_array_add (found, g_strdup (entry->d_name));
+  closedir (dir);
+
+  for (guint i = 0; i < found->len; i++)
+    if (!atm_remove_tree_at (checkout_fd, g_ptr_array_index (found, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+atm_deployment_begin (int checkout_fd, const char *name, guint number,
+                      AtmDeployment **deployment_out, GError **error)
+{
+  g_autoptr (AtmDeployment) deployment = g_new0 (AtmDeployment, 1);
+  int result = -1;
+
+  g_return_val_if_fail (number <= 1, FALSE);
+  deployment->checkout_fd = checkout_fd;
+  deployment->fd = -1;
+  deployment->name = g_strdup_printf ("%s.%u", name, number);
+  if (!remove_left_overs (checkout_fd, name, error))
+    return FALSE;
+
+  for (guint i = 0; i < NAME_TRIES_MAX && result < 0; i++)
+    {
+      g_autofree char *temporary
+          = g_strdup_printf (".%s.%06x", deployment->name, g_random_int () & 0xffffff);
+
+      result = mkdirat (checkout_fd, temporary, 0700);
+      if (result == 0)
+        deployment->temporary = g_steal_pointer (&temporary);
+      else if (errno != EEXIST)
+        break;
+    }
+  if (result < 0)
+    return atm_throw_errno (error, "Creating the folder of deployment %s", deployment->name);
+  if (!atm_open_dir_at (checkout_fd, deployment->temporary, &deployment->fd, error))
+    return FALSE;
+  if (fchmod (deployment->fd, 0755) < 0)
+    return atm_throw_errno (error, "Setting the mode of deployment %s", deployment->name);
+
+  *deployment_out = g_steal_pointer (&deployment);
+  return TRUE;
+}
+
+void
+atm_deployment_free (AtmDeployment *deployment)
+{
+  if (deployment == NULL)
+    return;
+  atm_fd_clear (&deployment->fd);
+  /* What cannot be removed now is removed when the next deployment of this container begins. */
+  if (deployment->temporary != NULL)
+    (void) !atm_remove_tree_at (deployment->checkout_fd, deployment->temporary, NULL);
+  g_free (deployment->temporary);
+  g_free (deployment->name);
+  g_free (deployment);
+}
+
+int
+atm_deployment_get_fd (const AtmDeployment *deployment)
+{
+  return deployment->fd;
+}
+
+gboolean
+atm_deployment_write (AtmDeployment *deployment, const char *file, GBytes *bytes, mode_t mode,
+                      GError **error)
+{
+  atm_autofd int fd = -1;
+
+  g_return_val_if_fail (strchr (file, '/') == NULL, FALSE);
+  if (unlinkat (deployment->fd, file, 0) < 0 && errno != ENOENT)
+    return atm_throw_errno (error, "Replacing %s in deployment %s", file, deployment->name);
+  fd = openat (deployment->fd, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return atm_throw_errno (error, "Creating %s in deployment %s", file, deployment->name);
+  if (!atm_write_all (fd, bytes, error))
+    return atm_prefix_error (error, "%s in deployment %s", file, deployment->name);
+  if (fchmod (fd, mode) < 0)
+    return atm_throw_errno (error, "Setting the mode of %s in deployment %s", file,
+                            deployment->name);
+  return TRUE;
+}
+
+/* Makes one missing component below the folder @parent, which has no links in it. Nothing that is
+   there is opened for writing: its inode may be the store's. */
+static gboolean
+make_component (int root_fd, const char *parent, const char *component, gboolean file,
+                GError **error)
+{
+  atm_autofd int dir_fd = -1, fd = -1;
+
+  if (!atm_open_in_root (root_fd, parent, O_RDONLY | O_DIRECTORY, &dir_fd, error))
+    return FALSE;
+  if (!file && mkdirat (dir_fd, component, 0755) < 0)
+    return atm_throw_errno (error, "Creating %s/%s in the image", parent, component);
+  fd = file ? openat (dir_fd, component, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)
+            : openat (dir_fd, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 || fchmod (fd, file ? 0644 : 0755) < 0)
+    return atm_throw_errno (error, "Creating %s/%s in the image", parent, component);
+  return TRUE;
+}
+
+/* The first component goes on top. */
+static void
+push_components (GPtrArray *stack, const char *path)
+{
+  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
+
+  for (guint i = g_strv_length (parts); i > 0; i--)
+    if (*parts[i - 1] != '\0' && !g_str_equal (parts[i - 1], "."))
+      g_ptr_array_add (stack, g_strdup (parts[i - 1]));
+}
+
+static gboolean
+read_link_at (int fd, const char *path, char **target_out, GError **error)
+{
+  char target[PATH_MAX];
+  ssize_t length = readlinkat (fd, "", target, sizeof target);
+
+  if (length < 0)
+    return atm_throw_errno (error, "Reading the link %s in the image", path);
+  *target_out = g_strndup (target, (gsize) length);
+  return TRUE;
+}
+
+/* Walks @path as the container sees it, one component at a time, so that a link to what is not
+   there yet (/etc/resolv.conf into /run) is followed too, always inside of the root. */
+static gboolean
+make_mount_point (int root_fd, const char *path, gboolean file, GError **error)
+{
+  g_autoptr (GString) resolved = g_string_new ("/"); /* has no links in it */
+  g_autoptr (GPtrArray) stack = g_ptr_array_new_with_free_func (g_free);
+  guint links = 0;
+
+  push_components (stack, path);
+  while (stack->len > 0)
+    {
+      g_autofree char *component = g_ptr_array_steal_index (stack, stack->len - 1);
+      g_autofree char *next = g_build_filename (resolved->str, component, NULL);
+      atm_autofd int fd = -1;
+      g_autoptr (GError) local = NULL;
+      struct stat st;
+
+      if (g_str_equal (component, ".."))
+        {
+          g_autofree char *parent = g_path_get_dirname (resolved->str);
+
+          g_string_assign (resolved, parent);
+          continue;
+        }
+      if (!atm_open_in_root (root_fd, next, O_PATH | O_NOFOLLOW, &fd, &local))
+        {
+          if (!g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+            {
+              g_propagate_error (error, g_steal_pointer (&local));
+              return FALSE;
+            }
+          if (!make_component (root_fd, resolved->str, component, file && stack->len == 0, error))
+            return FALSE;
+          g_string_assign (resolved, next);
+          continue;
+        }
+      if (fstat (fd, &st) < 0)
+        return atm_throw_errno (error, "Looking at %s in the image", next);
+      if (S_ISLNK (st.st_mode))
+        {
+          g_autofree char *target = NULL;
+
+          if (++links > LINKS_MAX)
+            return atm_throw (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_LINKS,
+                              "Too many links on the way to %s in the image", path);
+          if (!read_link_at (fd, next, &target, error))
+            return FALSE;
+          if (g_path_is_absolute (target))
+            g_string_assign (resolved, "/");
+          push_components (stack, target);
+          continue;
+        }
+      if (!S_ISDIR (st.st_mode) && stack->len > 0)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_DIRECTORY,
+                          "Nothing can be mounted on %s: %s is not a folder in the image", path,
+                          next);
+      if (S_ISDIR (st.st_mode) && file && stack->len == 0)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY,
+                          "A file cannot be bound to %s: it is a folder in the image", path);
+      g_string_assign (resolved, next);
+    }
+  return TRUE;
+}
+
+gboolean
+atm_deployment_add_mount_points (AtmDeployment *deployment, char **mount_points, char **sources,
+                                 GError **error)
+{
+  atm_autofd int root_fd = -1;
+
+  if (!atm_open_dir_at (deployment->fd, "rootfs", &root_fd, error))
+    return FALSE;
+  for (guint i = 0; mount_points[i] != NULL; i++)
+    {
+      gboolean file = *sources[i] != '\0' && atm_bundle_looks_like_file (sources[i]);
+
+      if (strlen (mount_points[i]) >= PATH_MAX)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FILENAME_TOO_LONG,
+                          "The path of a mount in config.json is too long");
+      if (!make_mount_point (root_fd, mount_points[i], file, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Whether the link NAME of @entry, “NAME.N”, leads to it. */
+static gboolean
+is_current (int checkout_fd, const char *entry)
+{
+  g_autofree char *name = g_strndup (entry, strlen (entry) - 2);
+  char target[PATH_MAX];
+  ssize_t length = readlinkat (checkout_fd, name, target, sizeof target - 1);
+  g_autofree char *base = NULL;
+
+  if (length < 0)
+    return FALSE;
+  target[length] = '\0';
+  base = g_path_get_basename (target);
+  return g_str_equal (base, entry)
+         && faccessat (checkout_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+gboolean
+atm_deployment_publish (AtmDeployment *deployment, GError **error)
+{
+  if (is_current (deployment->checkout_fd, deployment->name))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_EXISTS,
+                      "Deployment %s is the current one and is not replaced", deployment->name);
+  if (syncfs (deployment->fd) < 0)
+    return atm_throw_errno (error, "Syncing deployment %s", deployment->name);
+  if (!atm_remove_tree_at (deployment->checkout_fd, deployment->name, error))
+    return atm_prefix_error (error, "Removing what deployment %s was before", deployment->name);
+  if (renameat2 (deployment->checkout_fd, deployment->temporary, deployment->checkout_fd,
+                 deployment->name, RENAME_NOREPLACE)
+      < 0)
+    return atm_throw_errno (error, "Naming deployment %s", deployment->name);
+
+  g_clear_pointer (&deployment->temporary, g_free);
+  if (fsync (deployment->checkout_fd) < 0)
+    return atm_throw_errno (error, "Syncing the folder of deployment %s", deployment->name);
+  return TRUE;
+}
+
+gboolean
+atm_deployment_make_current (int checkout_fd, const char *checkout, const char *name, guint number,
+                             GError **error)
+{
+  g_autofree char *entry = g_strdup_printf ("%s.%u", name, number);
+  g_autofree char *target = g_build_filename (checkout, entry, NULL);
+  atm_autofd int fd = -1;
+
+  if (!atm_open_dir_at (checkout_fd, entry, &fd, error))
+    return atm_prefix_error (error, "Making deployment %s the current one", entry);
+  return atm_replace_symlink_at (target, checkout_fd, name, error);
+}
+
+gboolean
+atm_container_remove (int checkout_fd, const char *name, GError **error)
+{
+  struct stat st;
+
+  if (fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+      if (!S_ISLNK (st.st_mode))
+        return atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_DAMAGED,
+                          "“%s” is no link to a deployment and is left as it is", name);
+      if (unlinkat (checkout_fd, name, 0) < 0 && errno != ENOENT)
+        return atm_throw_errno (error, "Removing the link %s", name);
+      /* After a power cut no link may lead to half a deployment. */
+      if (fsync (checkout_fd) < 0)
+        return atm_throw_errno (error, "Syncing the folder of container %s", name);
+    }
+  else if (errno != ENOENT)
+    return atm_throw_errno (error, "Looking at container %s", name);
+
+  for (guint number = 0; number <= 1; number++)
+    {
+      g_autofree char *entry = g_strdup_printf ("%s.%u", name, number);
+
+      if (!atm_remove_tree_at (checkout_fd, entry, error))
+        return FALSE;
+    }
+  if (!remove_left_overs (checkout_fd, name, error))
+    return FALSE;
+  return fsync (checkout_fd) == 0
+         || atm_throw_errno (error, "Syncing the folder of container %s", name);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixinputstream.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/text.h"
+
+#define OUTPUT_MAX_BYTES (256 * 1024) /* what is kept of a program's output: the last of it */
+#define PATH_SAFE_CHARS G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/._+-,:=@"
+
+G_DEFINE_QUARK (atm_tool_error, atm_tool_error)
+
+/* Reads what is there of @fd; FALSE at the end. */
+static gboolean
+take_output (int fd, GString *output)
+{
+  char buffer[16384];
+  ssize_t n = read (fd, buffer, sizeof buffer);
+
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR;
+  g_string_append_len (output, buffer, n);
+  if (output->len > OUTPUT_MAX_BYTES)
+    g_string_erase (output, 0, (gssize) (output->len - OUTPUT_MAX_BYTES));
+  return n > 0;
+}
+
+/* Waits for the end of the process, not of its output: a grandchild may keep that open for ever.
+   FALSE if the time is over or @cancellable is cancelled. */
+static gboolean
+follow (int output_fd, int pid_fd, int cancel_fd, gint64 deadline_usec, GString *output)
+{
+  struct pollfd fds[] = { { .fd = pid_fd, .events = POLLIN },
+                          { .fd = output_fd, .events = POLLIN },
+                          { .fd = cancel_fd, .events = POLLIN } };
+
+  for (;;)
+    {
+      int timeout_msec = -1;
+
+      if (deadline_usec > 0)
+        timeout_msec
+            = (int) CLAMP ((deadline_usec - g_get_monotonic_time () + 999) / 1000, 0, G_MAXINT);
+      if (poll (fds, G_N_ELEMENTS (fds), timeout_msec) < 0 && errno != EINTR)
+        return FALSE;
+      if (fds[1].revents != 0 && !take_output (output_fd, output))
+        fds[1].fd = -1;
+      if (fds[0].revents != 0)
+        {
+          while (fds[1].fd >= 0 && poll (&fds[1], 1, 0) > 0 && take_output (output_fd, output))
+            if (deadline_usec > 0 && g_get_monotonic_time () >= deadline_usec)
+              break;
+          return TRUE;
+        }
+      if (fds[2].revents != 0 || timeout_msec == 0)
+        return FALSE;
+    }
+}
+
+/* Runs @argv; @output_out is what it wrote to both of its outputs. A program that was not let to
+   its end (@timeout_sec, 0: none) is killed, and @ended_out is FALSE. */
+static gboolean
+run (const char *const *argv, guint timeout_sec, GSubprocess **process_out, gboolean *ended_out,
+     char **output_out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
+      G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE);
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GString) output = g_string_new (NULL);
+  g_autoptr (GError) local = NULL;
+  atm_autofd int pid_fd = -1;
+  gint64 deadline_usec
+      = timeout_sec > 0 ? g_get_monotonic_time () + timeout_sec * G_USEC_PER_SEC : 0;
+  int output_fd = -1, cancel_fd = -1;
+  const char *identifier = NULL;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  g_subprocess_launcher_setenv (launcher, "LC_ALL", "C", TRUE);
+  process = g_subprocess_launcher_spawnv (launcher, argv, &local);
+  if (process == NULL)
+    return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_MISSING, "Running %s: %s", argv[0],
+                      local->message);
+
+  output_fd
+      = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (g_subprocess_get_stdout_pipe (process)));
+  (void) fcntl (output_fd, F_SETFL, O_NONBLOCK);
+  identifier = g_subprocess_get_identifier (process);
+  if (identifier != NULL)
+    pid_fd = (int) syscall (SYS_pidfd_open, atoi (identifier), 0);
+  cancel_fd = cancellable != NULL ? g_cancellable_get_fd (cancellable) : -1;
+  /* Without a descriptor it has ended and been collected; then the output is there, whole. */
+  if (pid_fd >= 0)
+    *ended_out = follow (output_fd, pid_fd, cancel_fd, deadline_usec, output);
+  else
+    *ended_out = TRUE;
+  while (pid_fd < 0 && output->len < OUTPUT_MAX_BYTES && take_output (output_fd, output)
+         && errno != EAGAIN)
+    ;
+  if (cancel_fd >= 0)
+    g_cancellable_release_fd (cancellable);
+
+  if (!*ended_out)
+    g_subprocess_force_exit (process);
+  if (!g_subprocess_wait (process, NULL, error)
+      || g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  *output_out = g_string_free (g_steal_pointer (&output), FALSE);
+  *process_out = g_steal_pointer (&process);
+  return TRUE;
+}
+
+/* crun is known by its name: its help says nothing of what its cgroup managers can do. */
+static gboolean
+must_leave_cgroups (const char *path)
+{
+  g_autofree char *name = g_path_get_basename (path);
+  struct statfs st;
+
+  return g_str_equal (name, "crun") && statfs ("/sys/fs/cgroup", &st) == 0
+         && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+gboolean
+atm_runtime_probe (const char *path, AtmRuntime *runtime_out, GCancellable *cancellable,
+                   GError **error)
+{
+  const char *const argv[] = { path, "run", "--help", NULL };
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GError) local = NULL;
+  g_autofree char *output = NULL;
+  gboolean ended = FALSE;
+  struct stat st;
+
+  if (!g_path_is_absolute (path) || strspn (path, PATH_SAFE_CHARS) != strlen (path))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                      "The path of the runtime “%s” cannot be put into a unit: give an absolute "
+                      "one of letters, digits and /._+-,:=@",
+                      path);
+  if (stat (path, &st) < 0 || !S_ISREG (st.st_mode) || access (path, X_OK) < 0)
+    return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_MISSING,
+                      "Cannot install the container: the runtime %s is not installed", path);
+
+  if (!run (argv, ATM_RUNTIME_PROBE_SEC, &process, &ended, &output, cancellable, &local))
+    {
+      if (g_error_matches (local, ATM_TOOL_ERROR, ATM_TOOL_ERROR_MISSING))
+        return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_MISSING,
+                          "Cannot install the container: the runtime %s is not installed (%s)",
+                          path, local->message);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  runtime_out->has_pid_file = ended && strstr (output, "--pid-file") != NULL;
+  runtime_out->no_cgroups = must_leave_cgroups (path);
+  return TRUE;
+}
+
+/* The last line that says something. */
+static char *
+dup_last_line (const char *output)
+{
+  g_auto (GStrv) lines = g_strsplit (output, "\n", -1);
+
+  for (guint i = g_strv_length (lines); i > 0; i--)
+    if (*g_strstrip (lines[i - 1]) != '\0')
+      return atm_text_escape (lines[i - 1]);
+  return g_strdup ("it does not say why");
+}
+
+static gboolean
+run_tmpfiles (const char *option, const char *path, GCancellable *cancellable, GError **error)
+{
+  const char *const argv[] = { "systemd-tmpfiles", option, path, NULL };
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *output = NULL, *line = NULL;
+  gboolean ended = FALSE;
+
+  if (!run (argv, 0, &process, &ended, &output, cancellable, error))
+    return FALSE;
+  if (g_subprocess_get_if_exited (process) && g_subprocess_get_exit_status (process) == 0)
+    return TRUE;
+  line = dup_last_line (output);
+  return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_FAILED, "systemd-tmpfiles %s %s: %s",
+                    option, path, line);
+}
+
+gboolean
+atm_tmpfiles_create (const char *path, GCancellable *cancellable, GError **error)
+{
+  return run_tmpfiles ("--create", path, cancellable, error);
+}
+
+gboolean
+atm_tmpfiles_remove (const char *path, GCancellable *cancellable, GError **error)
+{
+  return run_tmpfiles ("--remove", path, cancellable, error);
+}
