@@ -6,6 +6,7 @@
 
 #include "container/bundle.h"
 #include "container/deployment.h"
+#include "container/hostfs.h"
 #include "container/unit.h"
 #include "container/values.h"
 #include "host/file.h"
@@ -30,11 +31,13 @@ typedef struct
   char *unit_name;
   char *tmpfiles_name;
   int checkout_fd;
+  int host_fd;
 
   AtmStoredImage *image;
   AtmExports *exports;
   GBytes *unit;
   GBytes *tmpfiles; /* (nullable) */
+  AtmHostPlan *host_plan;
 } Install;
 
 static void
@@ -46,10 +49,12 @@ install_clear (Install *install)
   g_free (install->unit_name);
   g_free (install->tmpfiles_name);
   atm_fd_clear (&install->checkout_fd);
+  atm_fd_clear (&install->host_fd);
   atm_stored_image_free (install->image);
   atm_exports_free (install->exports);
   g_clear_pointer (&install->unit, g_bytes_unref);
   g_clear_pointer (&install->tmpfiles, g_bytes_unref);
+  atm_host_plan_free (install->host_plan);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
@@ -59,11 +64,24 @@ typedef struct
 {
   const Install *install; /* (borrowed) (nullable) */
   AtmSystemd *systemd;    /* (owned) (nullable) */
+  GPtrArray *host_files;  /* (owned) (nullable): paths that were created */
   gboolean container;
   gboolean unit;
   gboolean tmpfiles;
   gboolean enabled;
 } Undo;
+
+static void
+undo_host_files (const Install *install, GPtrArray *paths)
+{
+  g_autoptr (GHashTable) checksums = atm_host_plan_dup_checksums (install->host_plan);
+  g_autoptr (GHashTable) created = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  for (guint i = 0; i < paths->len; i++)
+    g_hash_table_insert (created, g_strdup (paths->pdata[i]),
+                         g_strdup (g_hash_table_lookup (checksums, paths->pdata[i])));
+  atm_hostfs_remove (install->host_fd, created, NULL);
+}
 
 /* Goes on after a failure: each step is worth trying, and the first error is the one to report. */
 static void
@@ -84,10 +102,13 @@ undo_clear (Undo *undo)
       if (undo->tmpfiles
           && !atm_host_file_remove (install->system->tmpfiles_dir, install->tmpfiles_name, &error))
         g_clear_error (&error);
+      if (undo->host_files != NULL)
+        undo_host_files (install, undo->host_files);
       if (undo->container && !atm_container_remove (install->checkout_fd, install->name, &error))
         g_clear_error (&error);
     }
   atm_systemd_free (undo->systemd);
+  g_clear_pointer (&undo->host_files, g_ptr_array_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Undo, undo_clear)
@@ -106,6 +127,9 @@ prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *or
   install->unit_name = g_strconcat (install->name, ".service", NULL);
   install->tmpfiles_name = g_strconcat (install->name, ".conf", NULL);
 
+  install->host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (install->host_fd < 0)
+    return atm_throw_errno (error, "Opening the folder /");
   return atm_container_check_name (install->name, error)
          && atm_values_parse_set (options->set, &install->set, error)
          && atm_runtime_probe (install->runtime_path, &install->runtime, install->cancellable,
@@ -207,6 +231,10 @@ make_info (const Install *install, GHashTable *values)
   info->has_service = !install->exports->no_service;
   info->system_package = g_strdup ("no");
   info->use_links = install->exports->use_links;
+  g_clear_pointer (&info->installed_files, g_hash_table_unref);
+  info->installed_files = atm_host_plan_dup_checksums (install->host_plan);
+  info->rename_files = atm_host_plan_dup_renames (install->host_plan);
+  info->installed_templates = g_strdupv (install->exports->installed_templates);
   info->runtime = g_strdup (install->runtime_path);
   return info;
 }
@@ -224,6 +252,7 @@ resolve_values (const Install *install)
     = system->force_image_id != NULL ? system->force_image_id : install->image->digest.hex,
     .runtime = install->runtime_path,
     .pid_file = install->runtime.has_pid_file,
+    .no_cgroups = install->runtime.no_cgroups,
     .atomic = system->program,
   };
 
@@ -247,13 +276,16 @@ read_exports (Install *install, AtmDeployment *deployment, int *rootfs_fd_out, G
                   "Warning: You may want to modify %s/%s.0/config.json", install->system->checkout,
                   install->name);
     }
-  if (install->exports->has_hostfs)
-    atm_report (install->report, ATM_REPORT_NOTICE,
-                "Warning: %s brings files for the host in /exports/hostfs; this version leaves "
-                "them in the image",
-                install->image->reference);
   *rootfs_fd_out = g_steal_fd (&rootfs_fd);
   return TRUE;
+}
+
+static void
+report_notices (const Install *install, GPtrArray *notices)
+{
+  for (guint i = 0; i < notices->len; i++)
+    atm_report (install->report, ATM_REPORT_NOTICE, "%s: %s", install->image->reference,
+                (const char *) notices->pdata[i]);
 }
 
 /* Renders everything before anything outside of the deployment is touched. */
@@ -274,16 +306,16 @@ build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config
   values = resolve_values (install);
   if (!atm_bundle_render (install->exports, values, config, rootfs_fd, &bundle, error)
       || !atm_unit_render (install->exports, values, config, bundle, &install->unit, error)
-      || !atm_tmpfiles_render (install->exports, values, bundle, &install->tmpfiles, error))
+      || !atm_tmpfiles_render (install->exports, values, bundle, &install->tmpfiles, error)
+      || !atm_hostfs_plan (rootfs_fd, install->host_fd, install->exports, values,
+                           &install->host_plan, error))
     return FALSE;
-  for (guint i = 0; i < bundle->notices->len; i++)
-    atm_report (install->report, ATM_REPORT_NOTICE, "%s: %s", install->image->reference,
-                (const char *) bundle->notices->pdata[i]);
+  report_notices (install, bundle->notices);
+  report_notices (install, atm_host_plan_get_notices (install->host_plan));
 
   info = make_info (install, values);
   info_bytes = atm_info_to_bytes (info);
-  mount_points = atm_bundle_dup_mount_points (bundle);
-  sources = atm_bundle_dup_bind_sources (bundle);
+  mount_points = atm_bundle_dup_mount_points (bundle, &sources);
   /* config.json and info hold values, which may be secrets. */
   return atm_deployment_add_mount_points (deployment, mount_points, sources, error)
          && atm_deployment_write (deployment, "config.json", bundle->text, 0600, error)
@@ -314,13 +346,41 @@ check_host (const Install *install, GError **error)
   return TRUE;
 }
 
-/* After the commit point: unit, tmpfiles, systemd. */
+/* An image that only brings files for the host needs no root file system any more. */
+static void
+drop_rootfs (const Install *install)
+{
+  g_autofree char *deployment = g_strconcat (install->name, ".0", NULL);
+  g_autoptr (GError) error = NULL;
+  atm_autofd int fd = -1;
+
+  if (!atm_open_dir_at (install->checkout_fd, deployment, &fd, &error)
+      || !atm_remove_tree_at (fd, "rootfs", &error))
+    atm_report (install->report, ATM_REPORT_NOTICE, "%s, going on without it", error->message);
+}
+
+static gboolean
+create_host_files (const Install *install, Undo *undo, GError **error)
+{
+  gboolean created = FALSE;
+
+  undo->host_files = g_ptr_array_new_with_free_func (g_free);
+  created = atm_host_plan_apply (install->host_plan, undo->host_files, install->cancellable, error);
+  for (guint i = 0; created && i < undo->host_files->len; i++)
+    atm_report (install->report, ATM_REPORT_STEP, "Created file %s",
+                (const char *) undo->host_files->pdata[i]);
+  return created;
+}
+
+/* After the commit point: host files, unit, tmpfiles, systemd. */
 static gboolean
 activate (const Install *install, Undo *undo, GError **error)
 {
   const AtmSystem *system = install->system;
   const AtmReport *report = install->report;
 
+  if (!create_host_files (install, undo, error))
+    return FALSE;
   if (install->exports->no_service)
     return TRUE;
   if (!atm_host_file_create (system->unit_dir, install->unit_name, install->unit, error))
@@ -385,6 +445,8 @@ install_image (Install *install, const AtmOrigin *origin, GError **error)
     return FALSE;
 
   undo.install = NULL; /* nothing is left to be undone */
+  if (install->exports->no_service)
+    drop_rootfs (install);
   return TRUE;
 }
 
@@ -397,6 +459,7 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
     .report = report,
     .cancellable = cancellable,
     .checkout_fd = -1,
+    .host_fd = -1,
   };
   g_autoptr (AtmOrigin) origin = NULL;
   g_auto (AtmLock) lock = ATM_LOCK_INIT;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "container/deployment.h"
+#include "container/hostfs.h"
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
@@ -54,6 +55,21 @@ remove_tmpfiles (const AtmSystem *system, const char *name, const AtmReport *rep
   return atm_host_file_remove (system->tmpfiles_dir, file, error);
 }
 
+static gboolean
+remove_host_files (const AtmContainer *container, const AtmReport *report, GError **error)
+{
+  g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
+  atm_autofd int host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (host_fd < 0)
+    return atm_throw_errno (error, "Opening the folder /");
+  if (container->info != NULL)
+    atm_hostfs_remove (host_fd, container->info->installed_files, notices);
+  for (guint i = 0; i < notices->len; i++)
+    atm_report (report, ATM_REPORT_NOTICE, "%s", (const char *) notices->pdata[i]);
+  return TRUE;
+}
+
 gboolean
 atm_uninstall (const AtmSystem *system, const char *name, const AtmReport *report,
                GCancellable *cancellable, GError **error)
@@ -85,5 +101,6 @@ atm_uninstall (const AtmSystem *system, const char *name, const AtmReport *repor
     if (!remove_service (system, name, report, cancellable, error))
       return FALSE;
   return remove_tmpfiles (system, name, report, error)
+         && remove_host_files (container, report, error)
          && atm_container_remove (checkout_fd, name, error);
 }
