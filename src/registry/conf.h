@@ -11,12 +11,23 @@ typedef struct _AtmRegistriesConf AtmRegistriesConf;
 
 /**
  * atm_registries_conf_load:
- * @path: (nullable): a file that must exist; %NULL: the places of registry.md 2.1
+ * @path: (nullable): a file that must exist, and is the only one that is read; %NULL: the file
+ *   that the environment names, likewise, or the places of registry.md 2.1 with their drop-ins
  * @conf_out: (out) (transfer full): the configuration
  * @error: %G_IO_ERROR (%G_IO_ERROR_INVALID_DATA names file, line and key)
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_registries_conf_load (const char *path, AtmRegistriesConf **conf_out, GError **error);
+/**
+ * atm_registries_conf_parse:
+ * @bytes: (borrowed): the text of one file
+ * @file: its name, for messages
+ *
+ * As atm_registries_conf_load(), from memory.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_registries_conf_parse (GBytes *bytes, const char *file, AtmRegistriesConf **conf_out,
+                                    GError **error);
 void atm_registries_conf_free (AtmRegistriesConf *conf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmRegistriesConf, atm_registries_conf_free)
 
