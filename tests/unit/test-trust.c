@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixtures/publisher.h"
 #include "fixtures/scratch.h"
-#include "fixtures/signer.h"
 #include "trust/trust.h"
 
 #include <string.h>
@@ -13,322 +13,7 @@
 
 /* The cases of trust.md 21, with real keys and the real gpg. Numbers are those of its table. */
 
-#define IMAGE "reg.test:5000/ns/app:1"
-#define MANIFEST "{\"schemaVersion\":2}"
-#define PAST "--faked-system-time 20240101T000000!"
-
-static struct
-{
-  char *home;      /* (owned): of the signers */
-  char *folder;    /* (owned): keys, policy */
-  char *lookaside; /* (owned): the built-in one of the tests */
-  char *run;       /* (owned): parent of throw-away homes */
-  char *digest;    /* (owned): of MANIFEST */
-  char *hex;       /* (owned) */
-  char *a, *a_sub, *b, *rsa, *expired, *revoked, *sub_revoked, *sub_revoked_sub; /* (owned) */
-  GHashTable *blobs; /* (owned): name → GBytes */
-} world;
-
-static char *
-file_of (const char *name)
-{
-  return g_build_filename (world.folder, name, NULL);
-}
-
-static void
-write_bytes (const char *name, GBytes *bytes)
-{
-  g_autofree char *path = file_of (name);
-  gsize length = 0;
-  const char *data = g_bytes_get_data (bytes, &length);
-
-  g_assert_true (g_file_set_contents_full (path, data, (gssize) length,
-                                           G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL));
-  g_assert_cmpint (chmod (path, 0644), ==, 0);
-}
-
-static GBytes *run (GBytes *input, const char *format, ...) G_GNUC_PRINTF (2, 3);
-
-static GBytes *
-run (GBytes *input, const char *format, ...)
-{
-  g_autofree char *args = NULL;
-  va_list list;
-
-  va_start (list, format);
-  args = g_strdup_vprintf (format, list);
-  va_end (list);
-  return atm_test_signer_run (world.home, input, args);
-}
-
-static char *
-text_of (GBytes *bytes)
-{
-  return g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
-}
-
-static char *
-last_fingerprint (const char *key)
-{
-  g_autoptr (GBytes) listed
-      = run (NULL, "--with-colons --with-subkey-fingerprint --list-keys %s", key);
-  g_autofree char *text = text_of (listed);
-  const char *line = g_strrstr (text, "\nfpr:");
-  g_auto (GStrv) columns = g_strsplit (line, ":", -1);
-
-  return g_strdup (columns[9]);
-}
-
-/* Takes the revocation certificate that gpg made with the key. */
-static void
-apply_revocation (const char *fingerprint)
-{
-  g_autofree char *path = g_strdup_printf ("%s/openpgp-revocs.d/%s.rev", world.home, fingerprint);
-  g_autofree char *text = NULL;
-  g_autoptr (GBytes) certificate = NULL, output = NULL;
-
-  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
-  certificate = atm_test_bytes (strstr (text, "-----BEGIN"));
-  output = run (certificate, "--import");
-}
-
-static void
-export_key (const char *name, const char *options, const char *key)
-{
-  g_autoptr (GBytes) keys = run (NULL, "%s --export %s", options, key);
-
-  write_bytes (name, keys);
-}
-
-static void
-make_keys (void)
-{
-  g_autoptr (GBytes) done = NULL, answers = NULL, edited = NULL, added = NULL, secret = NULL;
-
-  world.a = atm_test_signer_new_key (world.home, PAST, "a@test", "ed25519", "never");
-  done = run (NULL, PAST " --passphrase= --quick-add-key %s ed25519 sign never", world.a);
-  world.a_sub = last_fingerprint (world.a);
-  world.b = atm_test_signer_new_key (world.home, "", "b@test", "ed25519", "never");
-  world.rsa = atm_test_signer_new_key (world.home, "", "rsa@test", "rsa2048", "never");
-  world.expired = atm_test_signer_new_key (world.home, PAST, "expired@test", "ed25519", "10d");
-  world.revoked = atm_test_signer_new_key (world.home, PAST, "revoked@test", "ed25519", "never");
-  world.sub_revoked = atm_test_signer_new_key (world.home, PAST, "sub@test", "ed25519", "never");
-  added
-      = run (NULL, PAST " --passphrase= --quick-add-key %s ed25519 sign never", world.sub_revoked);
-  world.sub_revoked_sub = last_fingerprint (world.sub_revoked);
-  secret = run (NULL, "--passphrase= --export-secret-keys %s", world.a);
-  write_bytes ("secret.gpg", secret);
-}
-
-static void
-revoke_keys (void)
-{
-  g_autoptr (GBytes) answers = atm_test_bytes ("key 1\nrevkey\ny\n0\n\ny\nsave\n");
-  g_autoptr (GBytes) edited = NULL;
-
-  apply_revocation (world.revoked);
-  edited = run (answers, "--passphrase= --command-fd 0 --edit-key %s", world.sub_revoked);
-}
-
-static void
-export_keys (void)
-{
-  g_autoptr (GBytes) nothing = atm_test_bytes ("This is not the key you are looking for.\n");
-  g_autofree char *a = file_of ("a.asc"), *b = file_of ("b.asc"), *a_text = NULL, *b_text = NULL;
-  g_autofree char *both = NULL;
-  g_autoptr (GBytes) joined = NULL;
-
-  export_key ("a.gpg", "--no-armor", world.a);
-  export_key ("b.gpg", "--no-armor", world.b);
-  export_key ("a.asc", "--armor", world.a);
-  export_key ("b.asc", "--armor", world.b);
-  export_key ("rsa.gpg", "--no-armor", world.rsa);
-  export_key ("expired.gpg", "--no-armor", world.expired);
-  export_key ("revoked.gpg", "--no-armor", world.revoked);
-  export_key ("sub.gpg", "--no-armor", world.sub_revoked);
-  write_bytes ("text.gpg", nothing);
-  write_bytes ("open.gpg", nothing);
-  g_assert_true (g_file_get_contents (a, &a_text, NULL, NULL));
-  g_assert_true (g_file_get_contents (b, &b_text, NULL, NULL));
-  both = g_strconcat (a_text, b_text, NULL);
-  joined = atm_test_bytes (both);
-  write_bytes ("both.asc", joined);
-}
-
-static void
-add_blob (const char *name, GBytes *blob)
-{
-  g_assert_true (g_hash_table_insert (world.blobs, g_strdup (name), blob));
-}
-
-/* @payload is signed by @args. */
-static void
-sign_payload (const char *name, GBytes *payload, const char *args)
-{
-  add_blob (name, run (payload, "--passphrase= %s", args));
-}
-
-static void
-sign (const char *name, const char *identity, const char *args)
-{
-  g_autoptr (GBytes) payload = atm_test_signer_payload (world.digest, identity);
-
-  sign_payload (name, payload, args);
-}
-
-static void
-sign_text (const char *name, const char *text)
-{
-  g_autoptr (GBytes) payload = atm_test_bytes (text);
-  g_autofree char *args = g_strdup_printf ("-u %s --sign", world.a);
-
-  sign_payload (name, payload, args);
-}
-
-/* The bytes of other blobs, one after the other. */
-static void
-join (const char *name, GBytes *first, GBytes *second)
-{
-  GByteArray *joined = g_byte_array_new ();
-
-  g_byte_array_append (joined, g_bytes_get_data (first, NULL), (guint) g_bytes_get_size (first));
-  g_byte_array_append (joined, g_bytes_get_data (second, NULL), (guint) g_bytes_get_size (second));
-  add_blob (name, g_byte_array_free_to_bytes (joined));
-}
-
-static GBytes *
-blob (const char *name)
-{
-  GBytes *found = g_hash_table_lookup (world.blobs, name);
-
-  if (found == NULL)
-    g_error ("no blob %s", name);
-  return found;
-}
-
-/* @of with the byte @from_end before its end changed. */
-static void
-flip (const char *name, const char *of, gsize from_end)
-{
-  gsize length = 0;
-  const guint8 *data = g_bytes_get_data (blob (of), &length);
-  guint8 *copy = g_memdup2 (data, length);
-
-  copy[length - from_end] ^= 1;
-  add_blob (name, g_bytes_new_take (copy, length));
-}
-
-static void
-sign_plainly (void)
-{
-  const struct
-  {
-    const char *name, *identity, *key, *args;
-  } table[] = {
-    { "a", IMAGE, world.a, "--sign" },
-    { "a-tag2", "reg.test:5000/ns/app:2", world.a, "--sign" },
-    { "a-bare", "reg.test:5000/ns/app", world.a, "--sign" },
-    { "a-no-port", "reg.test/ns/app:1", world.a, "--sign" },
-    { "a-vendor", "vendor.example/ns/app:1", world.a, "--sign" },
-    { "a-x9", "vendor.example/x:9", world.a, "--sign" },
-    { "a-index", "index.docker.io/app:1", world.a, "--sign" },
-    { "a-upper", "docker.io/library/App:1", world.a, "--sign" },
-    { "b", IMAGE, world.b, "--sign" },
-    { "a-sub", IMAGE, world.a_sub, "--sign" },
-    { "a-clear", IMAGE, world.a, "--clearsign" },
-    { "a-armor", IMAGE, world.a, "--armor --sign" },
-    { "a-detached", IMAGE, world.a, "--detach-sign" },
-    { "a-plain", IMAGE, world.a, "-z 0 --sign" },
-    { "b-block", IMAGE, world.b, "--include-key-block --sign" },
-    { "rsa", IMAGE, world.rsa, "--sign" },
-    { "rsa-sha1", IMAGE, world.rsa, "--digest-algo SHA1 --sign" },
-    { "rsa-sha512", IMAGE, world.rsa, "--digest-algo SHA512 --sign" },
-    { "a-old", IMAGE, world.a, PAST " --default-sig-expire 1d --sign" },
-    { "expired", IMAGE, world.expired, PAST " --sign" },
-    { "revoked", IMAGE, world.revoked, PAST " --sign" },
-    { "sub-revoked", IMAGE, world.sub_revoked_sub, PAST " --sign" },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
-    {
-      g_autofree char *args = g_strdup_printf ("-u %s! %s", table[i].key, table[i].args);
-
-      sign (table[i].name, table[i].identity, args);
-    }
-}
-
-#define CRITICAL(digest)                                                                           \
-  "\"critical\":{\"type\":\"atomic container signature\",\"image\":{\"docker-manifest-digest\":"   \
-  "\"" digest "\"},\"identity\":{\"docker-reference\":\"" IMAGE "\"}}"
-#define OTHER "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-static void
-sign_oddly (void)
-{
-  g_autofree char *both = g_strdup_printf ("-u %s -u %s --sign", world.a, world.b);
-  g_autofree char *one = g_strdup_printf ("-u %s --sign", world.a);
-  g_autofree char *sha512 = NULL, *sha512_hex = NULL, *newline = NULL, *more = NULL;
-  g_autoptr (GBytes) zeros = g_bytes_new_take (g_malloc0 (60000000), 60000000);
-  g_autoptr (GBytes) payload = atm_test_signer_payload (world.digest, IMAGE);
-  g_autoptr (GBytes) literal = run (payload, "-z 0 --store"), trailer = atm_test_bytes ("more");
-  g_autoptr (GBytes) tagged = g_bytes_new_static ("\0simple-signing\n", 16);
-  g_autofree char *payload_text = text_of (payload);
-
-  sign ("two", IMAGE, both);
-  sign_payload ("bomb", zeros, one);
-  add_blob ("literal", run (payload, "--store"));
-  add_blob ("literal-plain", g_bytes_ref (literal));
-  add_blob ("encrypted", run (payload, "--trust-model always -r rsa@test -c --passphrase=x"));
-  add_blob ("empty", g_bytes_new (NULL, 0));
-  add_blob ("html", atm_test_bytes ("<html></html>"));
-  add_blob ("sigstore", g_bytes_new_static ("\0sigstore-json\n{}", 17));
-  add_blob ("other-tag", g_bytes_new_static ("\0other\n{}", 9));
-  join ("tagged", tagged, blob ("a"));
-  join ("trailing", blob ("a"), trailer);
-  join ("plain-literal", blob ("a-plain"), literal);
-  join ("literal-a-plain", literal, blob ("a-plain"));
-  join ("plain-twice", blob ("a-plain"), blob ("a-plain"));
-  join ("plain-trailing", blob ("a-plain"), trailer);
-  flip ("a-plain-payload", "a-plain", 150);
-  flip ("a-plain-signature", "a-plain", 4);
-
-  sign_text ("not-json", "hello");
-  newline = g_strconcat (payload_text, "\n", NULL);
-  sign_text ("newline", newline);
-  more = g_strconcat (payload_text, "{}", NULL);
-  sign_text ("second-object", more);
-  sign_text ("other-digest", "{" CRITICAL ("sha256:" OTHER) ",\"optional\":{}}");
-  sign_text ("short-digest", "{" CRITICAL ("sha256:0123") ",\"optional\":{}}");
-  sign_text ("no-optional", "{" CRITICAL ("sha256:" OTHER) "}");
-  sha512_hex = g_compute_checksum_for_string (G_CHECKSUM_SHA512, MANIFEST, -1);
-  sha512 = g_strdup_printf ("{\"critical\":{\"type\":\"atomic container signature\",\"image\":{"
-                            "\"docker-manifest-digest\":\"sha512:%s\"},\"identity\":{"
-                            "\"docker-reference\":\"" IMAGE "\"}},\"optional\":{\"x\":[1]}}",
-                            sha512_hex);
-  sign_text ("sha512", sha512);
-}
-
-static void
-make_world (void)
-{
-  g_autoptr (GBytes) manifest = atm_test_bytes (MANIFEST);
-  AtmDigest digest;
-
-  world.folder = atm_test_scratch_path ();
-  world.lookaside = atm_test_scratch_path ();
-  world.run = atm_test_scratch_path ();
-  world.home = atm_test_signer_home ();
-  world.blobs
-      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
-  atm_digest_of (ATM_HASH_SHA256, manifest, &digest);
-  world.digest = atm_digest_to_string (&digest);
-  world.hex = g_strdup (digest.hex);
-  make_keys ();
-  sign_plainly ();
-  sign_oddly ();
-  revoke_keys ();
-  export_keys ();
-}
+static AtmTestPublisher *world; /* (owned) */
 
 /* ---- one question ---- */
 
@@ -342,7 +27,7 @@ fill_in (const char *template)
 
   for (guint i = 0; parts[i] != NULL; i++)
     {
-      g_autofree char *path = i % 2 == 1 ? file_of (parts[i]) : NULL;
+      g_autofree char *path = i % 2 == 1 ? atm_test_publisher_file (parts[i]) : NULL;
       g_autofree char *contents = NULL, *base64 = NULL;
       gsize length = 0;
 
@@ -363,13 +48,13 @@ write_policy (const char *policy)
   g_autofree char *filled = fill_in (policy);
   g_autoptr (GBytes) bytes = atm_test_bytes (filled);
 
-  write_bytes ("policy.json", bytes);
+  atm_test_publisher_write ("policy.json", bytes);
 }
 
 static char *
 signature_folder (const char *repository_path)
 {
-  return g_strdup_printf ("%s/%s@sha256=%s", world.lookaside, repository_path, world.hex);
+  return g_strdup_printf ("%s/%s@sha256=%s", world->lookaside, repository_path, world->hex);
 }
 
 /* @names, separated by spaces, are signature-1, signature-2 …; “-” leaves a gap. */
@@ -391,7 +76,7 @@ publish (const char *repository_path, const char *names)
       {
         g_autofree char *path = g_strdup_printf ("%s/signature-%u", folder, i + 1);
         gsize length = 0;
-        const char *data = g_bytes_get_data (blob (list[i]), &length);
+        const char *data = g_bytes_get_data (atm_test_publisher_blob (list[i]), &length);
 
         g_assert_true (g_file_set_contents (path, data, (gssize) length, NULL));
       }
@@ -404,7 +89,7 @@ stored (const char *names)
   GPtrArray *blobs = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
 
   for (guint i = 0; *names != '\0' && list[i] != NULL; i++)
-    g_ptr_array_add (blobs, g_bytes_ref (blob (list[i])));
+    g_ptr_array_add (blobs, g_bytes_ref (atm_test_publisher_blob (list[i])));
   return blobs;
 }
 
@@ -412,7 +97,7 @@ stored (const char *names)
 static void
 assert_clean (void)
 {
-  g_autoptr (GDir) left = g_dir_open (world.run, 0, NULL);
+  g_autoptr (GDir) left = g_dir_open (world->run, 0, NULL);
   g_autoptr (GDir) processes = g_dir_open ("/proc", 0, NULL);
   const char *name;
 
@@ -428,7 +113,7 @@ assert_clean (void)
       for (gsize i = 0; i < length; i++)
         if (line[i] == '\0')
           line[i] = ' ';
-      if (length > 0 && strstr (line, world.run) != NULL && strstr (line, "gpg-agent") != NULL)
+      if (length > 0 && strstr (line, world->run) != NULL && strstr (line, "gpg-agent") != NULL)
         g_error ("left behind: %s", line);
     }
 }
@@ -436,12 +121,13 @@ assert_clean (void)
 static gboolean
 ask (const char *image, GPtrArray *signatures, AtmVerdict **verdict_out, GError **error)
 {
-  g_autofree char *policy = file_of ("policy.json"), *none = file_of ("registries.d");
+  g_autofree char *policy = atm_test_publisher_file ("policy.json"),
+                  *none = atm_test_publisher_file ("registries.d");
   const AtmTrustOptions options = { .policy_path = policy,
                                     .registries_d = none,
-                                    .gpg_home_parent = world.run,
-                                    .lookaside_dir = world.lookaside };
-  g_autoptr (GBytes) manifest = atm_test_bytes (MANIFEST);
+                                    .gpg_home_parent = world->run,
+                                    .lookaside_dir = world->lookaside };
+  g_autoptr (GBytes) manifest = atm_test_bytes (ATM_TEST_MANIFEST);
   g_autoptr (AtmOrigin) origin = NULL;
   g_autoptr (AtmTrust) trust = NULL;
   gboolean allowed = FALSE;
@@ -489,7 +175,7 @@ static const struct
 {
   const char *row;
   const char *policy;
-  const char *image; /* NULL: IMAGE */
+  const char *image; /* NULL: ATM_TEST_IMAGE */
   const char *signatures;
   const char *kind; /* NULL: allowed */
   const char *text; /* (nullable): part of the message */
@@ -499,7 +185,7 @@ static const struct
   { "3", LIST (BY_A), NULL, "b", "unknown-key", NULL },
   { "4", LIST (BY_A), NULL, "b a", NULL, NULL },
   { "5", LIST (BY_A), NULL, "- a", "unsigned", NULL },
-  { "6", LIST (BY_A), NULL, "other-digest", "digest-mismatch", OTHER },
+  { "6", LIST (BY_A), NULL, "other-digest", "digest-mismatch", ATM_TEST_OTHER_HEX },
   { "7", LIST (BY_A), NULL, "a-tag2", "identity-mismatch", "ns/app:2" },
   { "8", LIST (BY_A), "reg.test:5000/ns/app" DIGEST, "a-tag2", NULL, NULL },
   { "9", LIST (NAMED ("{\"type\":\"matchExact\"}")), "reg.test:5000/ns/app" DIGEST, "a-tag2",
@@ -538,7 +224,7 @@ static const struct
     NULL, "a", "policy-unsupported", "signedBaseLayer" },
   { "27", LIST ("{\"type\":\"signedBy\",\"keyType\":\"X509Certificates\",\"keyPath\":\"@a.gpg@\"}"),
     NULL, "a", "policy-unsupported", "X509Certificates" },
-  { "28", SCOPED (IMAGE, ACCEPT), "reg.test:5000/ns/app" DIGEST, "", "rejected", NULL },
+  { "28", SCOPED (ATM_TEST_IMAGE, ACCEPT), "reg.test:5000/ns/app" DIGEST, "", "rejected", NULL },
   { "29", SCOPED ("reg.test", BY_A), NULL, "a", "rejected", "“default”" },
   { "30", SCOPED ("*.test", BY_A), NULL, "a", NULL, NULL },
   { "31", SCOPED ("*.reg.test", BY_A), NULL, "a", "rejected", NULL },
@@ -597,15 +283,15 @@ static const struct
 static void
 test_cases (void)
 {
-  g_autofree char *open_key = file_of ("open.gpg");
+  g_autofree char *open_key = atm_test_publisher_file ("open.gpg");
 
   g_assert_cmpint (chmod (open_key, 0666), ==, 0);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      const char *template = cases[i].image != NULL ? cases[i].image : IMAGE;
+      const char *template = cases[i].image != NULL ? cases[i].image : ATM_TEST_IMAGE;
       g_auto (GStrv) parts = g_strsplit (template, DIGEST, 2);
       g_autofree char *image = g_strconcat (parts[0], parts[1] != NULL ? "@" : "",
-                                            parts[1] != NULL ? world.digest : "", NULL);
+                                            parts[1] != NULL ? world->digest : "", NULL);
       g_autoptr (AtmVerdict) verdict = NULL;
       g_autoptr (GError) error = NULL;
 
@@ -629,14 +315,14 @@ test_user_keyring (void)
   g_autoptr (AtmVerdict) verdict = NULL;
   g_autoptr (GError) error = NULL;
 
-  g_assert_cmpint (symlink (world.home, link), ==, 0);
+  g_assert_cmpint (symlink (world->home, link), ==, 0);
   g_setenv ("HOME", home, TRUE);
-  g_setenv ("GNUPGHOME", world.home, TRUE);
+  g_setenv ("GNUPGHOME", world->home, TRUE);
   write_policy (LIST (BY_A));
   publish ("ns/app", "b");
-  g_assert_false (ask (IMAGE, NULL, &verdict, &error));
+  g_assert_false (ask (ATM_TEST_IMAGE, NULL, &verdict, &error));
   g_unsetenv ("GNUPGHOME");
-  check_message ("46", IMAGE, error, "unknown-key");
+  check_message ("46", ATM_TEST_IMAGE, error, "unknown-key");
 }
 
 /* Row 75 and trust.md 17: what was stored is judged by the policy of today. */
@@ -663,9 +349,10 @@ test_stored (void)
       g_autoptr (GError) error = NULL;
 
       write_policy (table[i].policy);
-      g_assert_cmpint (ask (IMAGE, signatures, &verdict, &error), ==, table[i].kind == NULL);
+      g_assert_cmpint (ask (ATM_TEST_IMAGE, signatures, &verdict, &error), ==,
+                       table[i].kind == NULL);
       if (table[i].kind != NULL)
-        check_message ("75", IMAGE, error, table[i].kind);
+        check_message ("75", ATM_TEST_IMAGE, error, table[i].kind);
     }
 }
 
@@ -679,16 +366,17 @@ test_layout (void)
   } table[] = {
     { BY_A, "identity-mismatch" },
     { NAMED ("{\"type\":\"matchRepository\"}"), "identity-mismatch" },
-    { NAMED ("{\"type\":\"exactReference\",\"dockerReference\":\"" IMAGE "\"}"), NULL },
+    { NAMED ("{\"type\":\"exactReference\",\"dockerReference\":\"" ATM_TEST_IMAGE "\"}"), NULL },
   };
-  g_autofree char *layout = file_of ("layout"), *image = g_strconcat ("oci:", layout, ":1", NULL);
+  g_autofree char *layout = atm_test_publisher_file ("layout"),
+                  *image = g_strconcat ("oci:", layout, ":1", NULL);
 
   g_assert_cmpint (g_mkdir (layout, 0755), ==, 0);
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     {
       g_autofree char *policy = g_strdup_printf (
           "{\"default\":[{\"type\":\"reject\"}],\"transports\":{\"oci\":{\"%s\":[%s]}}}",
-          world.folder, table[i].requirement);
+          world->folder, table[i].requirement);
       g_autoptr (GPtrArray) signatures = stored ("a");
       g_autoptr (AtmVerdict) verdict = NULL;
       g_autoptr (GError) error = NULL;
@@ -713,19 +401,19 @@ test_verdict (void)
 
   write_policy (LIST (ACCEPT "," BY_A "," BY_A "," BY_B));
   publish ("ns/app", "b a-sub a");
-  if (!ask (IMAGE, NULL, &verdict, &error))
+  if (!ask (ATM_TEST_IMAGE, NULL, &verdict, &error))
     g_error ("%s", error->message);
-  g_assert_cmpstr (atm_verdict_get_reference (verdict), ==, IMAGE);
-  g_assert_cmpstr (atm_verdict_get_digest (verdict)->hex, ==, world.hex);
+  g_assert_cmpstr (atm_verdict_get_reference (verdict), ==, ATM_TEST_IMAGE);
+  g_assert_cmpstr (atm_verdict_get_digest (verdict)->hex, ==, world->hex);
   g_assert_cmpuint (atm_verdict_get_signatures (verdict)->len, ==, 2);
-  g_assert_true (
-      g_bytes_equal (g_ptr_array_index (atm_verdict_get_signatures (verdict), 0), blob ("a-sub")));
+  g_assert_true (g_bytes_equal (g_ptr_array_index (atm_verdict_get_signatures (verdict), 0),
+                                atm_test_publisher_blob ("a-sub")));
 
   json = atm_verdict_to_json (verdict);
   bytes = atm_test_bytes (json);
   g_assert_true (atm_json_parse_object (bytes, &object, &error));
-  g_assert_cmpstr (json_object_get_string_member (object, "reference"), ==, IMAGE);
-  g_assert_cmpstr (json_object_get_string_member (object, "digest"), ==, world.digest);
+  g_assert_cmpstr (json_object_get_string_member (object, "reference"), ==, ATM_TEST_IMAGE);
+  g_assert_cmpstr (json_object_get_string_member (object, "digest"), ==, world->digest);
   g_assert_cmpstr (json_object_get_string_member (object, "transport"), ==, "docker");
   g_assert_cmpstr (json_object_get_string_member (object, "scope"), ==, "reg.test:5000");
   g_assert_false (json_object_has_member (object, "default"));
@@ -737,23 +425,24 @@ test_verdict (void)
   first = json_array_get_object_element (requirements, 1);
   g_assert_cmpstr (
       json_array_get_string_element (json_object_get_array_member (first, "accepted-by"), 0), ==,
-      world.a);
+      world->a);
   signatures = json_object_get_array_member (object, "signatures");
   g_assert_cmpuint (json_array_get_length (signatures), ==, 2);
   first = json_array_get_object_element (signatures, 1);
-  g_assert_cmpstr (json_object_get_string_member (first, "fingerprint"), ==, world.b);
-  g_assert_cmpstr (json_object_get_string_member (first, "identity"), ==, IMAGE);
+  g_assert_cmpstr (json_object_get_string_member (first, "fingerprint"), ==, world->b);
+  g_assert_cmpstr (json_object_get_string_member (first, "identity"), ==, ATM_TEST_IMAGE);
 }
 
 static void
 test_cancelled (void)
 {
-  g_autofree char *policy = file_of ("policy.json"), *none = file_of ("registries.d");
+  g_autofree char *policy = atm_test_publisher_file ("policy.json"),
+                  *none = atm_test_publisher_file ("registries.d");
   const AtmTrustOptions options = { .policy_path = policy,
                                     .registries_d = none,
-                                    .gpg_home_parent = world.run,
-                                    .lookaside_dir = world.lookaside };
-  g_autoptr (GBytes) manifest = atm_test_bytes (MANIFEST);
+                                    .gpg_home_parent = world->run,
+                                    .lookaside_dir = world->lookaside };
+  g_autoptr (GBytes) manifest = atm_test_bytes (ATM_TEST_MANIFEST);
   g_autoptr (GPtrArray) signatures = stored ("a");
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (AtmOrigin) origin = NULL;
@@ -762,7 +451,7 @@ test_cancelled (void)
   AtmVerdict *verdict = NULL;
 
   write_policy (LIST (BY_A));
-  g_assert_true (atm_origin_parse (IMAGE, &origin, NULL));
+  g_assert_true (atm_origin_parse (ATM_TEST_IMAGE, &origin, NULL));
   g_assert_true (atm_trust_open (&options, origin, &trust, &error));
   g_cancellable_cancel (cancellable);
   g_assert_false (atm_trust_judge (trust, manifest, signatures, cancellable, &verdict, &error));
@@ -774,13 +463,17 @@ test_cancelled (void)
 int
 main (int argc, char *argv[])
 {
+  int result = 0;
+
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
-  make_world ();
+  world = atm_test_publisher_new ();
   g_test_add_func ("/trust/cases", test_cases);
   g_test_add_func ("/trust/user-keyring", test_user_keyring);
   g_test_add_func ("/trust/stored", test_stored);
   g_test_add_func ("/trust/layout", test_layout);
   g_test_add_func ("/trust/verdict", test_verdict);
   g_test_add_func ("/trust/cancelled", test_cancelled);
-  return g_test_run ();
+  result = g_test_run ();
+  atm_test_publisher_free (world);
+  return result;
 }
