@@ -110,7 +110,8 @@ read_prefix (const char *text, const char *where, const char *member, char **pre
   else if (valid && *text != '[' && colon != NULL)
     valid = strspn (colon + 1, "0123456789") == strlen (colon + 1);
 
-  if (!valid || strchr (text, '@') != NULL)
+  /* A location may be a wildcard, a prefix may not. */
+  if (!valid || strpbrk (text, "@*") != NULL)
     return atm_throw (error, ATM_JSON_ERROR, ATM_JSON_ERROR_MEMBER,
                       "“%s.%s” is neither HOST[:PORT] nor HOST[:PORT]/PATH without tag and digest",
                       where, member);

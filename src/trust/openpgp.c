@@ -221,8 +221,11 @@ check_status (const struct _gpgme_signature *signature, GError **reason_out)
     case GPG_ERR_NO_ERROR:
       return TRUE;
     case GPG_ERR_NO_PUBKEY:
-      return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNKNOWN_KEY,
-                        "signed by key %s, which is not among the keys of this requirement", key);
+      return atm_throw (
+          reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNKNOWN_KEY,
+          "signed by key %s, which is not among the keys of this requirement; compare "
+          "it with what the publisher says, and add it there if it is the same",
+          key);
     case GPG_ERR_SIG_EXPIRED:
       return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_EXPIRED_SIGNATURE,
                         "the signature by key %s has expired; " AGAIN, key);
@@ -241,7 +244,7 @@ check_status (const struct _gpgme_signature *signature, GError **reason_out)
     case GPG_ERR_BAD_SIGNATURE:
       return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_BAD_SIGNATURE,
                         "the signature by key %s is wrong: message or signature were altered, or "
-                        "the signature is detached from its message",
+                        "the signature is detached from its message; fetch it again",
                         key);
     default:
       {
@@ -268,6 +271,23 @@ check_key (AtmOpenpgp *engine, const char *fingerprint, char **primary_out, GErr
                       fingerprint);
   *primary_out = g_strdup (key->fpr);
   return TRUE;
+}
+
+/* What gpg says of bytes that are not one signed message. Any other failure is gpg's own, and no
+   answer to the question. */
+static gboolean
+is_format_error (gpgme_error_t result)
+{
+  switch (gpgme_err_code (result))
+    {
+    case GPG_ERR_NO_DATA:
+    case GPG_ERR_BAD_DATA:
+    case GPG_ERR_INV_PACKET:
+    case GPG_ERR_UNKNOWN_PACKET:
+      return TRUE;
+    default:
+      return FALSE;
+    }
 }
 
 /* The table of trust.md 8.3, in its order. */
@@ -356,6 +376,8 @@ atm_openpgp_verify (AtmOpenpgp *engine, GBytes *message, AtmSignedMessage **sign
   *signed_out = NULL;
   if (!run_verify (engine, message, &output, &result, cancellable, error))
     return atm_refusal_convert (error, ATM_TRUST_ERROR_KEYRING_ERROR);
+  if (result != 0 && !output.full && !is_format_error (result))
+    return fail_gpg (error, GPG_PROGRAM " failed; look for damage of GnuPG or a full disk", result);
   if (!check_result (engine, result, &output, &accepted->fingerprint, &accepted->created_unix,
                      reason_out))
     return TRUE;
