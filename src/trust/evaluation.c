@@ -17,7 +17,8 @@ atm_evidence_clear (AtmEvidence *evidence)
   g_clear_pointer (&evidence->missing, g_free);
 }
 
-/* What a signature that gpg accepts says: is it about this image? FALSE is “no”, with the reason. */
+/* What a signature that gpg accepts says: is it about this image? FALSE is “no”, with the reason.
+ */
 static gboolean
 check_claim (const AtmRequirement *requirement, const AtmEvidence *evidence,
              const AtmPayload *payload, GError **reason_out)
@@ -78,8 +79,9 @@ throw_unaccepted (const AtmEvidence *evidence, GString *reasons, guint n, int la
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED,
                       "%s, and %s asks for one; %s", evidence->missing, evidence->place,
                       evidence->advice);
-  return atm_throw (error, ATM_TRUST_ERROR, last_code, "no signature that %s accepts (%u found): %s",
-                    evidence->place, n, reasons->str);
+  return atm_throw (error, ATM_TRUST_ERROR, last_code,
+                    "no signature that %s accepts (%u found): %s", evidence->place, n,
+                    reasons->str);
 }
 
 gboolean

@@ -131,7 +131,8 @@ read_name (AtmIdentity *identity, const char *text, const char *where, GError **
 }
 
 gboolean
-atm_identity_parse (JsonObject *object, const char *where, AtmIdentity **identity_out, GError **error)
+atm_identity_parse (JsonObject *object, const char *where, AtmIdentity **identity_out,
+                    GError **error)
 {
   g_autoptr (AtmIdentity) identity = g_new0 (AtmIdentity, 1);
   g_auto (Members) members = { 0 };

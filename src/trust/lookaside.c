@@ -38,7 +38,8 @@ gboolean
 atm_lookaside_check_url (const char *url, char **url_out, GError **error)
 {
   g_autoptr (GUri) uri = g_uri_parse (url, G_URI_FLAGS_NONE, NULL);
-  const char *wrong = uri != NULL ? check_uri (uri) : "is no URL; for a folder write file:///FOLDER";
+  const char *wrong
+      = uri != NULL ? check_uri (uri) : "is no URL; for a folder write file:///FOLDER";
   gsize length = strlen (url);
 
   if (wrong != NULL)

@@ -27,11 +27,11 @@ G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gpgme_key_t, gpgme_key_unref, NULL)
 
 struct _AtmOpenpgp
 {
-  int parent_fd;      /* (owned) */
-  char *name;         /* (owned) (nullable): of the home, below parent_fd */
-  char *home;         /* (owned) (nullable): its path */
+  int parent_fd;       /* (owned) */
+  char *name;          /* (owned) (nullable): of the home, below parent_fd */
+  char *home;          /* (owned) (nullable): its path */
   gpgme_ctx_t context; /* (owned) (nullable) */
-  AtmGpgWait *wait;   /* (owned) (nullable) */
+  AtmGpgWait *wait;    /* (owned) (nullable) */
   GHashTable *trusted; /* (owned): set of fingerprints of primary keys */
 };
 
@@ -235,10 +235,9 @@ check_status (const struct _gpgme_signature *signature, GError **reason_out)
       return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_REVOKED_KEY,
                         "key %s was revoked by its owner; " AGAIN " with a new key", key);
     case GPG_ERR_DIGEST_ALGO:
-      return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_WEAK_DIGEST,
-                        "the signature by key %s uses a digest that can be forged; " AGAIN
-                        " with SHA-256",
-                        key);
+      return atm_throw (
+          reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_WEAK_DIGEST,
+          "the signature by key %s uses a digest that can be forged; " AGAIN " with SHA-256", key);
     case GPG_ERR_BAD_SIGNATURE:
       return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_BAD_SIGNATURE,
                         "the signature by key %s is wrong: message or signature were altered, or "

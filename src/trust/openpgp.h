@@ -37,9 +37,9 @@ gboolean atm_openpgp_import (AtmOpenpgp *engine, GBytes *keyring, const char *wh
 /* What a trusted key has signed. */
 typedef struct
 {
-  char *fingerprint;    /* (owned): of the primary key */
-  gint64 created_unix;  /* when the signature says it was made */
-  GBytes *payload;      /* (owned): what was signed, never the file around it */
+  char *fingerprint;   /* (owned): of the primary key */
+  gint64 created_unix; /* when the signature says it was made */
+  GBytes *payload;     /* (owned): what was signed, never the file around it */
 } AtmSignedMessage;
 
 void atm_signed_message_free (AtmSignedMessage *message);

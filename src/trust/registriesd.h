@@ -39,8 +39,8 @@ gboolean atm_registriesd_add (AtmRegistriesd *conf, GBytes *bytes, const char *p
  * @error: %ATM_TRUST_ERROR_REGISTRIES_CONFIG
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_registriesd_load (const char *named, const char *config_dir,
-                               AtmRegistriesd **conf_out, GError **error);
+gboolean atm_registriesd_load (const char *named, const char *config_dir, AtmRegistriesd **conf_out,
+                               GError **error);
 
 /**
  * atm_registriesd_look_up:

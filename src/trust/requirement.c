@@ -81,8 +81,8 @@ read_keys (AtmRequirement *requirement, Members *members, const char *where, GEr
       requirement->key_paths = g_new0 (char *, 2);
       requirement->key_paths[0] = g_steal_pointer (&members->path);
     }
-  requirement->key_paths = requirement->key_paths != NULL ? requirement->key_paths
-                                                          : g_steal_pointer (&members->paths);
+  requirement->key_paths
+      = requirement->key_paths != NULL ? requirement->key_paths : g_steal_pointer (&members->paths);
   if (members->data != NULL)
     {
       requirement->key_data = atm_base64_decode (members->data);
@@ -94,8 +94,7 @@ read_keys (AtmRequirement *requirement, Members *members, const char *where, GEr
 }
 
 static gboolean
-parse_signed_by (JsonObject *object, AtmRequirement *requirement, const char *where,
-                 GError **error)
+parse_signed_by (JsonObject *object, AtmRequirement *requirement, const char *where, GError **error)
 {
   g_auto (Members) members = { 0 };
   g_autofree char *identity_where = g_strconcat (where, ".signedIdentity", NULL);

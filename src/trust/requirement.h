@@ -33,8 +33,8 @@ typedef struct
  * @error: %ATM_JSON_ERROR, %ATM_NAME_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_requirement_parse (JsonNode *node, const char *where,
-                                AtmRequirement **requirement_out, GError **error);
+gboolean atm_requirement_parse (JsonNode *node, const char *where, AtmRequirement **requirement_out,
+                                GError **error);
 void atm_requirement_free (AtmRequirement *requirement);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmRequirement, atm_requirement_free)
 

@@ -70,7 +70,8 @@ check_ostree (const char *text)
   if (colon == NULL)
     return "is not REPOSITORY:IMAGE";
   repository = g_strndup (text, (gsize) (colon - text));
-  return is_clean_path (repository) ? NULL : "does not begin with the absolute path of a repository";
+  return is_clean_path (repository) ? NULL
+                                    : "does not begin with the absolute path of a repository";
 }
 
 static const struct

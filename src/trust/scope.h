@@ -3,7 +3,8 @@
 
 #include <gio/gio.h>
 
-/* Scopes: the names under which policy.json and registries.d say things about images (trust.md 4). */
+/* Scopes: the names under which policy.json and registries.d say things about images (trust.md 4).
+ */
 
 /**
  * atm_scope_read:

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/sigstore.h"
 
-
 #include "trust/base64.h"
 #include "trust/identity.h"
 #include "util/error.h"
@@ -33,8 +32,7 @@ typedef struct
 } Group;
 
 #define KEYS "keyPath, keyPaths, keyData, keyDatas, fulcio and pki"
-#define REKOR                                                                                      \
-  "rekorPublicKeyPath, rekorPublicKeyPaths, rekorPublicKeyData and rekorPublicKeyDatas"
+#define REKOR "rekorPublicKeyPath, rekorPublicKeyPaths, rekorPublicKeyData and rekorPublicKeyDatas"
 
 static const Member top_members[] = {
   { "type", KIND_STRING, 0 },

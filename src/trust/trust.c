@@ -89,8 +89,8 @@ select_list (AtmTrust *trust, const AtmTrustOptions *options, const AtmOrigin *o
                                    &trust->scope);
   trust->place = describe_place (trust);
   /* Of a registry image the first scope is the identity; an entry for it would end with the tag. */
-  trust->narrow_scope = trust->name != NULL ? atm_name_get_repository (trust->name)
-                                            : atm_text_escape (scopes[0]);
+  trust->narrow_scope
+      = trust->name != NULL ? atm_name_get_repository (trust->name) : atm_text_escape (scopes[0]);
   for (guint i = 0; i < trust->list->len; i++)
     if (!check_possible (trust, g_ptr_array_index (trust->list, i), error))
       return FALSE;
@@ -105,8 +105,8 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
 
   trust->registries_d = g_strdup (options->registries_d);
   trust->gpg_home_parent = g_strdup (options->gpg_home_parent);
-  trust->config_dir = g_strdup (options->config_dir != NULL ? options->config_dir
-                                                            : ATM_SYSCONFDIR "/containers");
+  trust->config_dir
+      = g_strdup (options->config_dir != NULL ? options->config_dir : ATM_SYSCONFDIR "/containers");
   trust->lookaside_dir = options->lookaside_dir != NULL ? g_strdup (options->lookaside_dir)
                                                         : atm_places_dup_lookaside ();
   trust->transport = atm_origin_get_transport_name (origin);
@@ -137,8 +137,8 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
   if (trust->name == NULL)
     {
       *blobs_out = g_ptr_array_new ();
-      *source_out = g_strdup_printf ("An image of transport “%s” carries no signatures",
-                                     trust->transport);
+      *source_out
+          = g_strdup_printf ("An image of transport “%s” carries no signatures", trust->transport);
       return TRUE;
     }
   if (!atm_registriesd_load (trust->registries_d, trust->config_dir, &conf, error))
@@ -157,8 +157,8 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
 
 /* All of them, so that one that is none fails the image whatever the others say. */
 static gboolean
-load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored,
-                 AtmEvidence *evidence, GCancellable *cancellable, GError **error)
+load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored, AtmEvidence *evidence,
+                 GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) blobs = NULL;
 
