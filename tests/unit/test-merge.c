@@ -108,7 +108,7 @@ static const struct
   { { "f .. 1" }, "component “..”" },
   { { "d a/.." }, "component “..”" },
   { { "f . 1" }, "The root of the layer is not a folder" },
-  { { "f / 1" }, "The root of the layer is not a folder" },
+  { { "f / 1" }, "Damaged tar archive" },
   { { "l ./ x" }, "The root of the layer is not a folder" },
   { { "h / x" }, "The root of the layer is not a folder" },
   { { "c /" }, "The root of the layer is not a folder" },
