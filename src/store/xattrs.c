@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/xattrs.h"
 
+#include <archive.h>
+
 #include <linux/capability.h>
 #include <string.h>
 
