@@ -68,7 +68,6 @@ test_life (void)
   atm_autofd int fd = atm_test_scratch_dir ();
   g_autoptr (AtmDeployment) deployment = NULL, again = NULL;
   g_autoptr (AtmContainer) container = NULL, second = NULL;
-  g_autoptr (GBytes) bytes = atm_test_bytes ("x");
   g_autoptr (GError) error = NULL;
   char target[64] = "";
   struct stat st;
