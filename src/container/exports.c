@@ -54,41 +54,93 @@ read_folder (int rootfs_fd, const char *path, gboolean *found_out, GError **erro
   return TRUE;
 }
 
-static gboolean
-parse_manifest (AtmExports *exports, GBytes *bytes, GError **error)
-{
-  const AtmJsonField fields[] = {
-    { "defaultValues", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (AtmExports, default_values),
-      ATM_JSON_OPTIONAL },
-    { "renameFiles", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (AtmExports, rename_files),
-      ATM_JSON_OPTIONAL },
-    { "installedFilesTemplate", ATM_JSON_STRING_ARRAY,
-      G_STRUCT_OFFSET (AtmExports, installed_templates), ATM_JSON_OPTIONAL },
-    { "useLinks", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (AtmExports, use_links), ATM_JSON_OPTIONAL },
-    { "noContainerService", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (AtmExports, no_service),
-      ATM_JSON_OPTIONAL },
-  };
-  g_autoptr (JsonObject) object = NULL;
-
-  return atm_json_parse_object (bytes, &object, error)
-         && atm_json_read (object, fields, G_N_ELEMENTS (fields), ATM_JSON_ALLOW_UNKNOWN, "",
-                           exports, error);
-}
-
 static GHashTable *
 new_map (void)
 {
   return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }
 
+AtmExports *
+atm_exports_new (void)
+{
+  AtmExports *exports = g_new0 (AtmExports, 1);
+
+  exports->default_values = new_map ();
+  exports->rename_files = new_map ();
+  exports->installed_templates = g_new0 (char *, 1);
+  exports->use_links = TRUE;
+  return exports;
+}
+
+/* The members of manifest.json; what it lacks is NULL. */
+typedef struct
+{
+  GHashTable *default_values;
+  GHashTable *rename_files;
+  char **installed_templates;
+  gboolean use_links;
+  gboolean no_service;
+} Manifest;
+
+static void
+manifest_clear (Manifest *manifest)
+{
+  g_clear_pointer (&manifest->default_values, g_hash_table_unref);
+  g_clear_pointer (&manifest->rename_files, g_hash_table_unref);
+  g_clear_pointer (&manifest->installed_templates, g_strfreev);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Manifest, manifest_clear)
+
+gboolean
+atm_exports_parse_manifest (AtmExports *exports, GBytes *bytes, GError **error)
+{
+  const AtmJsonField fields[] = {
+    { "defaultValues", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (Manifest, default_values),
+      ATM_JSON_OPTIONAL },
+    { "renameFiles", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (Manifest, rename_files),
+      ATM_JSON_OPTIONAL },
+    { "installedFilesTemplate", ATM_JSON_STRING_ARRAY,
+      G_STRUCT_OFFSET (Manifest, installed_templates), ATM_JSON_OPTIONAL },
+    { "useLinks", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (Manifest, use_links), ATM_JSON_OPTIONAL },
+    { "noContainerService", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (Manifest, no_service),
+      ATM_JSON_OPTIONAL },
+  };
+  g_auto (Manifest) manifest = { .use_links = TRUE };
+  g_autoptr (JsonObject) object = NULL;
+
+  if (!atm_json_parse_object (bytes, &object, error)
+      || !atm_json_read (object, fields, G_N_ELEMENTS (fields), ATM_JSON_ALLOW_UNKNOWN, "",
+                         &manifest, error))
+    return FALSE;
+
+  if (manifest.default_values != NULL)
+    {
+      g_hash_table_unref (exports->default_values);
+      exports->default_values = g_steal_pointer (&manifest.default_values);
+    }
+  if (manifest.rename_files != NULL)
+    {
+      g_hash_table_unref (exports->rename_files);
+      exports->rename_files = g_steal_pointer (&manifest.rename_files);
+    }
+  if (manifest.installed_templates != NULL)
+    {
+      g_strfreev (exports->installed_templates);
+      exports->installed_templates = g_steal_pointer (&manifest.installed_templates);
+    }
+  exports->use_links = manifest.use_links;
+  exports->no_service = manifest.no_service;
+  return TRUE;
+}
+
 gboolean
 atm_exports_read (int rootfs_fd, const char *image, AtmExports **exports_out, GError **error)
 {
-  g_autoptr (AtmExports) exports = g_new0 (AtmExports, 1);
+  g_autoptr (AtmExports) exports = atm_exports_new ();
   g_autoptr (GBytes) manifest = NULL;
   g_autoptr (GError) local = NULL;
 
-  exports->use_links = TRUE;
   if (!read_folder (rootfs_fd, "exports", &exports->found, error)
       || (exports->found
           && (!read_folder (rootfs_fd, "exports/hostfs", &exports->has_hostfs, error)
@@ -102,15 +154,9 @@ atm_exports_read (int rootfs_fd, const char *image, AtmExports **exports_out, GE
               || !read_file (rootfs_fd, "exports/manifest.json", &manifest, error))))
     return FALSE;
 
-  if (manifest != NULL && !parse_manifest (exports, manifest, &local))
+  if (manifest != NULL && !atm_exports_parse_manifest (exports, manifest, &local))
     return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
                       "Invalid manifest.json file in image: %s. %s", image, local->message);
-  if (exports->default_values == NULL)
-    exports->default_values = new_map ();
-  if (exports->rename_files == NULL)
-    exports->rename_files = new_map ();
-  if (exports->installed_templates == NULL)
-    exports->installed_templates = g_new0 (char *, 1);
 
   *exports_out = g_steal_pointer (&exports);
   return TRUE;

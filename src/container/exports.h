@@ -32,6 +32,22 @@ typedef struct
 } AtmExports;
 
 /**
+ * atm_exports_new:
+ *
+ * Returns: (transfer full): what an image without /exports has
+ */
+AtmExports *atm_exports_new (void);
+
+/**
+ * atm_exports_parse_manifest:
+ * @exports: from atm_exports_new(); what @bytes says is set in it
+ * @bytes: (borrowed): manifest.json, untrusted
+ * @error: %ATM_JSON_ERROR; then @exports is as it was
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_exports_parse_manifest (AtmExports *exports, GBytes *bytes, GError **error);
+
+/**
  * atm_exports_read:
  * @rootfs_fd: (borrowed): the checked-out root file system; links are resolved inside of it
  * @image: for messages: the reference as typed

@@ -117,7 +117,7 @@ default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle 
   /* The same clean-up afterwards, for a runtime that was killed. */
   g_string_append_printf (text, "ExecStopPost=%s\n", get (values, "EXEC_STARTPRE"));
   g_string_append_printf (text,
-                          "Delegate=yes\nKillMode=mixed\nKillSignal=%d\nTimeoutStopSec=%u\n"
+                          "Delegate=yes\nKillMode=mixed\nKillSignal=%d\nTimeoutStopSec=%d\n"
                           "SuccessExitStatus=%d\nRestart=on-failure\nRestartSec=1\n",
                           stop_signal, STOP_TIMEOUT_SEC, 128 + stop_signal);
   g_string_append (text, "\n[Install]\nWantedBy=multi-user.target\n");

@@ -117,6 +117,9 @@ run (const char *const *argv, guint timeout_sec, GSubprocess **process_out, gboo
   if (!g_subprocess_wait (process, NULL, error)
       || g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
+  for (gsize i = 0; i < output->len; i++)
+    if (output->str[i] == '\0')
+      output->str[i] = ' ';
   *output_out = g_string_free (g_steal_pointer (&output), FALSE);
   *process_out = g_steal_pointer (&process);
   return TRUE;
