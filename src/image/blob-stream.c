@@ -67,6 +67,12 @@ read_checked (AtmBlobStream *self, void *buffer, gsize count, GCancellable *canc
           g_clear_error (error);
           (void) throw_size (self, "was cut off after", error);
         }
+      else if (!g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        {
+          g_autofree char *digest = atm_digest_to_string (&self->descriptor->digest);
+
+          (void) atm_prefix_error (error, "Reading the blob %s", digest);
+        }
       return -1;
     }
   if (n == 0)

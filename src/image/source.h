@@ -18,7 +18,7 @@ typedef enum
 {
   ATM_SOURCE_ERROR_NOT_FOUND,   /* the source answers, and does not have it */
   ATM_SOURCE_ERROR_DENIED,      /* it has it, perhaps, but not for us */
-  ATM_SOURCE_ERROR_UNREACHABLE, /* no answer */
+  ATM_SOURCE_ERROR_UNREACHABLE, /* no answer, or one that says to come back later */
   ATM_SOURCE_ERROR_PROTOCOL,    /* an answer that makes no sense */
   ATM_SOURCE_ERROR_SIZE         /* more or fewer bytes than the descriptor says */
 } AtmSourceError;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "registry/refusal.h"
+
+#include <libsoup/soup.h>
+#include <string.h>
+
+#include "image/source.h"
+#include "util/error.h"
+#include "util/json.h"
+#include "util/text.h"
+
+#define TEXT_SHOWN_CHARS 50
+#define MESSAGE_SHOWN_CHARS 200
+
+/* @text in one harmless line of at most @max_chars characters of it. */
+static char *
+shorten (const char *text, glong max_chars)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  g_autofree char *cut = g_utf8_substring (valid, 0, MIN (max_chars, g_utf8_strlen (valid, -1)));
+
+  return atm_text_escape (g_strstrip (cut));
+}
+
+/* {"errors":[{"code":…,"message":…}]}: the first one. */
+static gboolean
+read_errors (GBytes *body, char **code_out, char **message_out)
+{
+  g_autoptr (JsonObject) object = NULL;
+  JsonNode *errors = NULL, *first = NULL;
+  const char *code = NULL, *message = NULL;
+
+  if (!atm_json_parse_object (body, &object, NULL))
+    return FALSE;
+  errors = json_object_get_member (object, "errors");
+  if (errors == NULL || !JSON_NODE_HOLDS_ARRAY (errors)
+      || json_array_get_length (json_node_get_array (errors)) == 0)
+    return FALSE;
+  first = json_array_get_element (json_node_get_array (errors), 0);
+  if (!JSON_NODE_HOLDS_OBJECT (first))
+    return FALSE;
+  code = json_object_get_string_member_with_default (json_node_get_object (first), "code", NULL);
+  message
+      = json_object_get_string_member_with_default (json_node_get_object (first), "message", NULL);
+  if (code == NULL && message == NULL)
+    return FALSE;
+  *code_out = shorten (code != NULL ? code : "", TEXT_SHOWN_CHARS);
+  *message_out = shorten (message != NULL ? message : "", MESSAGE_SHOWN_CHARS);
+  return TRUE;
+}
+
+char *
+atm_refusal_describe (guint status, GBytes *body)
+{
+  g_autofree char *code = NULL, *message = NULL, *text = NULL, *shown = NULL;
+  gsize length = g_bytes_get_size (body);
+
+  if (read_errors (body, &code, &message))
+    return g_strdup_printf ("%u%s%s%s%s", status, *code != '\0' ? " " : "", code,
+                            *message != '\0' ? ": " : "", message);
+  text = g_strndup (length > 0 ? g_bytes_get_data (body, NULL) : "", length);
+  shown = shorten (text, TEXT_SHOWN_CHARS);
+  if (*shown == '\0' || *shown == '<')
+    return g_strdup_printf ("%u %s", status, soup_status_get_phrase (status));
+  return g_strdup_printf ("%u: %s", status, shown);
+}
+
+gboolean
+atm_refusal_throw (GError **error, guint status, GBytes *body, const char *host, const char *thing)
+{
+  g_autofree char *text = atm_refusal_describe (status, body);
+
+  if (status == 404)
+    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND,
+                      "%s says there is no such %s (%s)", host, thing, text);
+  if (status == 401)
+    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
+                      "%s wants a login for it (%s): the %s is not public, or there is none of "
+                      "this name",
+                      host, text, thing);
+  if (status == 403)
+    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
+                      "%s denies access (%s): the %s is not public, or there is none of this name",
+                      host, text, thing);
+  if (status == 407)
+    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE,
+                      "the proxy on the way to %s wants a login (%s)", host, text);
+  if (status == 429 || status >= 500)
+    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE,
+                      "%s cannot answer now (%s); try again later", host, text);
+  return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_PROTOCOL,
+                    "%s answered unexpectedly when asked for the %s (%s)", host, thing, text);
+}
