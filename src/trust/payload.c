@@ -7,6 +7,7 @@
 #include "util/error.h"
 #include "util/json.h"
 
+#define TWO_TO_63 9223372036854775808.0
 #define PAYLOAD_TYPE "atomic container signature"
 
 /* The document's objects, each read by its own table. */
@@ -83,7 +84,7 @@ is_int64 (JsonNode *node)
     return FALSE;
   value = json_node_get_double (node);
   /* 2^63 is the first double that no int64 has; NaN fails both comparisons. */
-  return value >= -0x1p63 && value < 0x1p63 && value == floor (value);
+  return value >= -TWO_TO_63 && value < TWO_TO_63 && value == floor (value);
 }
 
 /* Members that nobody knows are allowed here, and only here. */

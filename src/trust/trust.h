@@ -87,3 +87,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmTrust, atm_trust_free)
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_trust_judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored,
                           GCancellable *cancellable, AtmVerdict **verdict_out, GError **error);
+
+/**
+ * atm_trust_check_downgrade:
+ * @verdict: (borrowed): of the image that is to replace the installed one
+ * @installed: (nullable): atm_verdict_to_json() of the installed one; %NULL if none was kept
+ * @error: %ATM_TRUST_ERROR_DOWNGRADE if a key that signed both, for the same reference, signed the
+ *   new one earlier, or if @installed cannot be read
+ *
+ * The rollback guard of trust.md 17: an old signature stays valid, so only time tells.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_trust_check_downgrade (const AtmVerdict *verdict, const char *installed,
+                                    GError **error);

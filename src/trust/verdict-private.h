@@ -35,3 +35,13 @@ void atm_verdict_add_requirement (AtmVerdict *verdict, const char *type, const c
  */
 void atm_verdict_add_signature (AtmVerdict *verdict, GBytes *blob, const char *fingerprint,
                                 gint64 created_unix, const char *identity);
+
+/**
+ * atm_verdict_get_created:
+ * @fingerprint: of a primary key
+ * @created_unix_out: (out): when the newest of its accepted signatures says it was made
+ *
+ * Returns: whether there is one
+ */
+gboolean atm_verdict_get_created (const AtmVerdict *verdict, const char *fingerprint,
+                                  gint64 *created_unix_out);

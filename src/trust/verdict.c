@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/verdict.h"
 
-#include "trust/trust.h"
 #include "trust/verdict-private.h"
-#include "util/error.h"
 #include "util/json.h"
 
 /* A requirement that was met. */
@@ -131,6 +129,25 @@ GPtrArray *
 atm_verdict_get_signatures (const AtmVerdict *verdict)
 {
   return verdict->signatures;
+}
+
+gboolean
+atm_verdict_get_created (const AtmVerdict *verdict, const char *fingerprint,
+                         gint64 *created_unix_out)
+{
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < verdict->told->len; i++)
+    {
+      const Told *told = g_ptr_array_index (verdict->told, i);
+
+      if (!g_str_equal (told->fingerprint, fingerprint)
+          || (found && told->created_unix <= *created_unix_out))
+        continue;
+      *created_unix_out = told->created_unix;
+      found = TRUE;
+    }
+  return found;
 }
 
 /* ---- as JSON ---- */

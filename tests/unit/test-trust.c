@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixtures/publisher.h"
 #include "fixtures/scratch.h"
+#include "trust/gpg-wait.h"
 #include "trust/trust.h"
 
 #include <string.h>
@@ -433,6 +434,95 @@ test_verdict (void)
   g_assert_cmpstr (json_object_get_string_member (first, "identity"), ==, ATM_TEST_IMAGE);
 }
 
+static AtmVerdict *
+verdict_on (const char *image, const char *names)
+{
+  g_autoptr (GPtrArray) signatures = stored (names);
+  g_autoptr (GError) error = NULL;
+  AtmVerdict *verdict = NULL;
+
+  if (!ask (image, signatures, &verdict, &error))
+    g_error ("%s", error->message);
+  return verdict;
+}
+
+/* Row 76. */
+static void
+test_downgrade (void)
+{
+  const struct
+  {
+    const char *installed_image, *installed, *offered_image, *offered;
+    gboolean allowed;
+  } table[] = {
+    { ATM_TEST_IMAGE, "a", ATM_TEST_IMAGE, "a", TRUE },
+    { ATM_TEST_IMAGE, "a-2024", ATM_TEST_IMAGE, "a", TRUE },
+    { ATM_TEST_IMAGE, "a", ATM_TEST_IMAGE, "a-2024", FALSE },
+    { ATM_TEST_IMAGE, "b", ATM_TEST_IMAGE, "a-2024", TRUE },
+    { "reg.test:5000/ns/app:2", "a", ATM_TEST_IMAGE, "a-2024", TRUE },
+  };
+  const char *const unreadable[]
+      = { "",
+          "{}",
+          "[]",
+          "{\"reference\":\"" ATM_TEST_IMAGE "\",\"signatures\":[1]}",
+          "{\"reference\":\"" ATM_TEST_IMAGE "\",\"signatures\":[{}]}",
+          "{\"reference\":\"" ATM_TEST_IMAGE
+          "\",\"signatures\":[{\"fingerprint\":\"A\",\"created\":\"yesterday\"}]}" };
+  g_autoptr (AtmVerdict) verdict = NULL;
+
+  write_policy (LIST (BY ("\"keyPaths\":[\"@b.gpg@\",\"@a.gpg@\"],\"signedIdentity\":"
+                          "{\"type\":\"matchRepository\"}")));
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autoptr (AtmVerdict) installed = verdict_on (table[i].installed_image, table[i].installed);
+      g_autoptr (AtmVerdict) offered = verdict_on (table[i].offered_image, table[i].offered);
+      g_autofree char *json = atm_verdict_to_json (installed);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpint (atm_trust_check_downgrade (offered, json, &error), ==, table[i].allowed);
+      if (!table[i].allowed)
+        check_message ("76", table[i].offered_image, error, "downgrade");
+    }
+
+  verdict = verdict_on (ATM_TEST_IMAGE, "a");
+  g_assert_true (atm_trust_check_downgrade (verdict, NULL, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (unreadable); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (atm_trust_check_downgrade (verdict, unreadable[i], &error));
+      check_message ("76 unreadable", ATM_TEST_IMAGE, error, "downgrade");
+    }
+}
+
+/* An operation whose time is up is an error, and the engine can be let go in the middle of it. */
+static void
+test_time (void)
+{
+  gpgme_ctx_t context = NULL;
+  gpgme_data_t input = NULL, output = NULL;
+  gpgme_error_t result = 0;
+  g_autoptr (AtmGpgWait) wait = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize length = 0;
+  const char *data = g_bytes_get_data (atm_test_publisher_blob ("a"), &length);
+
+  g_assert_cmpint ((int) gpgme_new (&context), ==, 0);
+  g_assert_cmpint ((int) gpgme_ctx_set_engine_info (context, GPGME_PROTOCOL_OpenPGP, "/usr/bin/gpg",
+                                                    world->home),
+                   ==, 0);
+  wait = atm_gpg_wait_new (context);
+  g_assert_cmpint ((int) gpgme_data_new_from_mem (&input, data, length, 0), ==, 0);
+  g_assert_cmpint ((int) gpgme_data_new (&output), ==, 0);
+  g_assert_cmpint ((int) gpgme_op_verify_start (context, input, NULL, output), ==, 0);
+  g_assert_false (atm_gpg_wait_run (wait, 0, &result, NULL, &error));
+  g_assert_error (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED);
+  gpgme_data_release (input);
+  gpgme_data_release (output);
+  gpgme_release (context);
+}
+
 static void
 test_cancelled (void)
 {
@@ -472,6 +562,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/trust/stored", test_stored);
   g_test_add_func ("/trust/layout", test_layout);
   g_test_add_func ("/trust/verdict", test_verdict);
+  g_test_add_func ("/trust/downgrade", test_downgrade);
+  g_test_add_func ("/trust/time", test_time);
   g_test_add_func ("/trust/cancelled", test_cancelled);
   result = g_test_run ();
   atm_test_publisher_free (world);
