@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "image/blob-stream.h"
 
+#include <string.h>
+
 #include "image/source.h"
 #include "util/error.h"
+
+/* Never is less asked of the base: libsoup 3.2 reads the end of a chunked body through the buffer
+   of the caller, and a buffer of one byte makes it complain and fail without an error. */
+#define READ_MIN_BYTES 512
 
 /* No GFilterInputStream: that one hands a skip to its base, and skipped bytes would not be hashed.
  */
@@ -13,8 +19,10 @@ struct _AtmBlobStream
   GInputStream *base;        /* (owned) */
   AtmDescriptor *descriptor; /* (owned) */
   AtmHash *hash;             /* (owned) (nullable): NULL once the end was verified */
-  guint64 seen_bytes;
-  GError *failure; /* (owned) (nullable): what every further read says again */
+  guint64 seen_bytes;        /* and hashed */
+  guint8 held[READ_MIN_BYTES];
+  gsize held_start, held_end; /* what of @held is still to be given to the reader */
+  GError *failure;            /* (owned) (nullable): what every further read says again */
 };
 
 G_DEFINE_TYPE (AtmBlobStream, atm_blob_stream, G_TYPE_INPUT_STREAM)
@@ -47,41 +55,64 @@ verify (AtmBlobStream *self, GError **error)
                     actual_text);
 }
 
+/* Reads into a buffer of at least READ_MIN_BYTES, and checks. */
+static gssize
+read_base (AtmBlobStream *self, void *buffer, gsize count, GCancellable *cancellable,
+           GError **error)
+{
+  guint64 left = self->descriptor->size_bytes - self->seen_bytes;
+  /* More than is left, so that a longer blob is noticed, but not much more. */
+  gsize wanted = (gsize) MIN ((guint64) count, left + READ_MIN_BYTES);
+  gssize n = g_input_stream_read (self->base, buffer, wanted, cancellable, error);
+
+  if (n < 0)
+    {
+      g_autofree char *digest = atm_digest_to_string (&self->descriptor->digest);
+
+      if (g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return -1;
+      /* libsoup says so when a connection ends before Content-Length. */
+      if (!g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
+        return atm_prefix_error (error, "Reading the blob %s", digest) ? n : -1;
+      g_clear_error (error);
+      return throw_size (self, "was cut off after", error) ? n : -1;
+    }
+  if (n == 0)
+    return verify (self, error) ? 0 : -1;
+  if ((guint64) n > left)
+    {
+      self->seen_bytes = self->descriptor->size_bytes;
+      return throw_size (self, "goes on after", error) ? n : -1;
+    }
+  self->seen_bytes += (guint64) n;
+  atm_hash_update (self->hash, buffer, (gsize) n);
+  return n;
+}
+
 static gssize
 read_checked (AtmBlobStream *self, void *buffer, gsize count, GCancellable *cancellable,
               GError **error)
 {
-  guint64 left = self->descriptor->size_bytes - self->seen_bytes;
-  gssize n = 0;
+  gsize given = 0;
 
-  if (self->hash == NULL)
-    return 0;
-  /* One byte more, so that a longer blob is noticed, however large the buffer is. */
-  n = g_input_stream_read (self->base, buffer, (gsize) MIN ((guint64) count, left + 1), cancellable,
-                           error);
-  if (n < 0)
+  if (self->held_start == self->held_end)
     {
-      /* libsoup says so when a connection ends before Content-Length. */
-      if (g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
-        {
-          g_clear_error (error);
-          (void) throw_size (self, "was cut off after", error);
-        }
-      else if (!g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        {
-          g_autofree char *digest = atm_digest_to_string (&self->descriptor->digest);
+      gssize n = 0;
 
-          (void) atm_prefix_error (error, "Reading the blob %s", digest);
-        }
-      return -1;
+      if (self->hash == NULL)
+        return 0;
+      if (count >= READ_MIN_BYTES)
+        return read_base (self, buffer, count, cancellable, error);
+      n = read_base (self, self->held, sizeof self->held, cancellable, error);
+      if (n <= 0)
+        return n;
+      self->held_start = 0;
+      self->held_end = (gsize) n;
     }
-  if (n == 0)
-    return verify (self, error) ? 0 : -1;
-  self->seen_bytes += (guint64) n;
-  if (self->seen_bytes > self->descriptor->size_bytes)
-    return throw_size (self, "goes on after", error) ? n : -1;
-  atm_hash_update (self->hash, buffer, (gsize) n);
-  return n;
+  given = MIN (count, self->held_end - self->held_start);
+  memcpy (buffer, self->held + self->held_start, given);
+  self->held_start += given;
+  return (gssize) given;
 }
 
 static gssize

@@ -13,8 +13,8 @@ G_DECLARE_FINAL_TYPE (AtmBlobStream, atm_blob_stream, ATM, BLOB_STREAM, GInputSt
  * @base: (borrowed): untrusted; closed together with the stream
  * @descriptor: (borrowed): how many bytes there are, and what they hash to
  *
- * Reads fail as atm_source_open_blob() says, and go on failing once they have. At most one byte
- * more than the descriptor says is asked of @base.
+ * Reads fail as atm_source_open_blob() says, and go on failing once they have. Little more than the
+ * descriptor says is ever asked of @base.
  *
  * Returns: (transfer full): a stream for one thread at a time
  */

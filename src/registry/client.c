@@ -13,6 +13,7 @@
 #define DOCKER_DOMAIN "docker.io"
 #define DOCKER_HOST "registry-1.docker.io"
 #define LOCAL_NAMESPACE "library/"
+#define REFUSAL_READ_MIN_BYTES 1024
 
 #define ATM_TYPE_REGISTRY (atm_registry_get_type ())
 G_DECLARE_FINAL_TYPE (AtmRegistry, atm_registry, ATM, REGISTRY, GObject)
@@ -51,15 +52,21 @@ dup_challenges (SoupMessage *message)
                                                   "WWW-Authenticate"));
 }
 
-/* The beginning of the body of a refusal, as far as it can be read. */
+/* The beginning of the body of a refusal, as far as it can be read. The buffer is kept from getting
+   small: libsoup reads the end of a chunked body through it. */
 static GBytes *
 read_refusal (GInputStream *body, GCancellable *cancellable)
 {
   g_autofree char *buffer = g_malloc (ATM_REFUSAL_BODY_MAX_BYTES);
   gsize length = 0;
+  gssize n = 1;
 
-  (void) g_input_stream_read_all (body, buffer, ATM_REFUSAL_BODY_MAX_BYTES, &length, cancellable,
-                                  NULL);
+  while (n > 0 && length + REFUSAL_READ_MIN_BYTES <= ATM_REFUSAL_BODY_MAX_BYTES)
+    {
+      n = g_input_stream_read (body, buffer + length, ATM_REFUSAL_BODY_MAX_BYTES - length,
+                               cancellable, NULL);
+      length += n > 0 ? (gsize) n : 0;
+    }
   return g_bytes_new (buffer, length);
 }
 
@@ -315,6 +322,11 @@ get_manifest (AtmRegistry *self, const AtmDigest *digest, GBytes **bytes_out,
                       "the manifest is larger than %d bytes", ATM_MANIFEST_MAX_BYTES);
   if (!atm_read_stream (body, ATM_MANIFEST_MAX_BYTES, &bytes, cancellable, &local))
     return throw_body (error, local);
+  /* libsoup takes the end of a connection that is not kept alive for the end of the body. */
+  if (soup_message_headers_get_encoding (headers) == SOUP_ENCODING_CONTENT_LENGTH
+      && (goffset) g_bytes_get_size (bytes) != soup_message_headers_get_content_length (headers))
+    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE,
+                      "the connection ended in the middle of the manifest");
   if ((digest != NULL && !atm_digest_check (digest, bytes, "the manifest", error))
       || !check_digest_header (message, digest, bytes, error))
     return FALSE;

@@ -507,22 +507,21 @@ atm_registries_conf_look_up (const AtmRegistriesConf *conf, const AtmImageName *
   else
     {
       g_autoptr (GError) local = NULL;
+      g_autoptr (AtmImageName) physical = NULL;
 
       rewritten = g_strconcat (best->location, reference + best_length, NULL);
-      if (!atm_name_parse (rewritten, FALSE, &endpoint_out->physical, &local))
+      if (!atm_name_parse (rewritten, FALSE, &physical, &local)
+          || (physical->tag == NULL && !physical->has_digest))
         return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                          "%s: the location “%s” turns %s into “%s”, which is no image name",
+                          "%s: the location “%s” turns %s into “%s”, which is no name of an image",
                           best->file, best->location, reference, rewritten);
       /* A location such as “mirror” would be taken for a path on docker.io. */
-      if (!g_str_has_prefix (rewritten, endpoint_out->physical->domain)
-          || !endpoint_out->physical->domain_typed)
-        {
-          atm_registry_endpoint_clear (endpoint_out);
-          return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                            "%s: the location “%s” begins with no host name; write HOST:PORT, or a "
-                            "host with a “.”",
-                            best->file, best->location);
-        }
+      if (!physical->domain_typed)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                          "%s: the location “%s” begins with no host name; write HOST:PORT, or a "
+                          "host with a “.”",
+                          best->file, best->location);
+      endpoint_out->physical = g_steal_pointer (&physical);
     }
   endpoint_out->blocked = best != NULL && best->blocked;
   endpoint_out->insecure = best != NULL && best->insecure;

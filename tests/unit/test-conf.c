@@ -92,7 +92,10 @@ test_look_up (void)
       "q.io/x", "m.io/x:latest" },
     { REGISTRY ("q.io", "location = \"m.io/x:1\""), "q.io/y",
       "test.conf: the location “m.io/x:1” turns q.io/y:latest into “m.io/x:1/y:latest”, which is "
-      "no image name" },
+      "no name of an image" },
+    { REGISTRY ("q.io/y:1", "location = \"m.io/y\""), "q.io/y:1",
+      "test.conf: the location “m.io/y” turns q.io/y:1 into “m.io/y”, which is no name of an "
+      "image" },
     { REGISTRY ("q.io", "location = \"mirror\""), "q.io/y",
       "test.conf: the location “mirror” begins with no host name; write HOST:PORT, or a host with "
       "a “.”" },

@@ -332,7 +332,7 @@ test_stream (void)
 {
   g_auto (Layout) layout = { 0 };
   g_autoptr (AtmSource) source = NULL;
-  g_autoptr (GInputStream) good = NULL, bad = NULL;
+  g_autoptr (GInputStream) good = NULL, slow = NULL, bad = NULL;
   g_autoptr (GError) error = NULL;
   AtmDescriptor descriptor = { 0 };
   char buffer[64];
@@ -347,6 +347,15 @@ test_stream (void)
   g_assert_cmpint (g_input_stream_read (good, buffer, sizeof buffer, NULL, &error), ==, 0);
   g_assert_cmpint (g_input_stream_read (good, buffer, sizeof buffer, NULL, &error), ==, 0);
   g_assert_true (g_input_stream_close (good, NULL, &error));
+
+  /* One byte at a time: what was read ahead is given out first. */
+  g_assert_true (atm_source_open_blob (source, &descriptor, &slow, NULL, &error));
+  for (guint i = 0; i < strlen (BLOB); i++)
+    {
+      g_assert_cmpint (g_input_stream_read (slow, buffer, 1, NULL, &error), ==, 1);
+      g_assert_cmpint (buffer[0], ==, BLOB[i]);
+    }
+  g_assert_cmpint (g_input_stream_read (slow, buffer, 1, NULL, &error), ==, 0);
 
   damage (&layout, BLOB_FLIPPED);
   g_assert_true (atm_source_open_blob (source, &descriptor, &bad, NULL, &error));
