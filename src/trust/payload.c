@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/payload.h"
 
-#include <math.h>
-
 #include "trust/refusal.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -84,7 +82,7 @@ is_int64 (JsonNode *node)
     return FALSE;
   value = json_node_get_double (node);
   /* 2^63 is the first double that no int64 has; NaN fails both comparisons. */
-  return value >= -TWO_TO_63 && value < TWO_TO_63 && value == floor (value);
+  return value >= -TWO_TO_63 && value < TWO_TO_63 && value == (double) (gint64) value;
 }
 
 /* Members that nobody knows are allowed here, and only here. */

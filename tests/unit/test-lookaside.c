@@ -270,7 +270,7 @@ static void
 test_read (void)
 {
   g_auto (Storage) storage = { 0 };
-  g_autofree char *second = NULL, *fifo = NULL, *parent = NULL, *moved = NULL;
+  g_autofree char *second = NULL, *parent = NULL, *moved = NULL;
 
   storage_init (&storage);
   assert_read (&storage, 0);
