@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "store/path.h"
+#include "store/pax.h"
 #include "store/store.h"
 #include "store/xattrs.h"
 #include "util/error.h"
@@ -30,12 +31,16 @@ typedef struct
   AtmObjects *objects; /* (borrowed) */
   const AtmStoreLimits *limits;
   GCancellable *cancellable;
-  AtmLayer *layer;        /* (owned) */
-  GHashTable *plinks;     /* (owned) (element-type utf8 Plink) */
-  GArray *plink_users;    /* (owned) (element-type guint): entries that are links to plinks */
-  GError *stream_error;   /* (owned) (nullable): what made the callback give up */
-  gboolean in_header;     /* libarchive looks for an entry … */
-  gsize header_bytes;     /* … and has read this much for it */
+  AtmLayer *layer;      /* (owned) */
+  GHashTable *plinks;   /* (owned) (element-type utf8 Plink) */
+  GArray *plink_users;  /* (owned) (element-type guint): entries that are links to plinks */
+  GError *stream_error; /* (owned) (nullable): what made the callback give up */
+  gboolean in_header;   /* libarchive looks for an entry … */
+  gsize header_bytes;   /* … and has read this much for it */
+  GByteArray *window;   /* (owned): the last block of the stream, and what was read after it while
+                           libarchive looked for an entry: the headers are somewhere in it */
+  gsize last_block_bytes;
+  guint64 delivered_bytes;
   guint64 expanded_bytes; /* contents with holes filled */
   guint n_devices;        /* outside /dev */
   char *first_device;     /* (owned) (nullable) */
@@ -57,6 +62,7 @@ static void
 reader_clear (Reader *reader)
 {
   atm_layer_free (reader->layer);
+  g_clear_pointer (&reader->window, g_byte_array_unref);
   g_clear_pointer (&reader->plinks, g_hash_table_unref);
   g_clear_pointer (&reader->plink_users, g_array_unref);
   g_clear_error (&reader->stream_error);
@@ -80,6 +86,11 @@ read_callback (struct archive *archive, void *user_data, const void **buffer_out
                              &reader->stream_error))
     {
       reader->header_bytes += length;
+      if (!reader->in_header)
+        g_byte_array_set_size (reader->window, 0);
+      g_byte_array_append (reader->window, data, (guint) length);
+      reader->last_block_bytes = length;
+      reader->delivered_bytes += length;
       *buffer_out = data;
       return (la_ssize_t) length;
     }
@@ -442,6 +453,17 @@ make_notice (Reader *reader)
   return g_strjoinv (", ", (char **) parts->pdata);
 }
 
+static void
+restore_names (Reader *reader, struct archive *archive, struct archive_entry *entry)
+{
+  const la_int64_t at = archive_read_header_position (archive);
+  const guint64 window_at = reader->delivered_bytes - reader->window->len;
+
+  if (at >= 0 && (guint64) at >= window_at && (guint64) at < reader->delivered_bytes)
+    atm_pax_restore_names (reader->window->data + ((guint64) at - window_at),
+                           reader->window->len - (gsize) ((guint64) at - window_at), entry);
+}
+
 static gboolean
 read_archive (Reader *reader, struct archive *archive, GError **error)
 {
@@ -452,6 +474,9 @@ read_archive (Reader *reader, struct archive *archive, GError **error)
 
       reader->in_header = TRUE;
       reader->header_bytes = 0;
+      if (reader->window->len > reader->last_block_bytes)
+        g_byte_array_remove_range (reader->window, 0,
+                                   reader->window->len - (guint) reader->last_block_bytes);
       result = archive_read_next_header (archive, &entry);
       reader->in_header = FALSE;
       if (result == ARCHIVE_EOF)
@@ -459,6 +484,7 @@ read_archive (Reader *reader, struct archive *archive, GError **error)
       if (!check (reader, archive, result, error)
           || g_cancellable_set_error_if_cancelled (reader->cancellable, error))
         return FALSE;
+      restore_names (reader, archive, entry);
       /* Also those that add nothing to the list. */
       if (n >= reader->limits->entries_max)
         return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
@@ -480,6 +506,7 @@ atm_tar_read (AtmInflate *inflate, AtmObjects *objects, const AtmStoreLimits *li
   gsize length = 0;
 
   reader.layer = atm_layer_new ();
+  reader.window = g_byte_array_new ();
   reader.plinks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_plink);
   reader.plink_users = g_array_new (FALSE, FALSE, sizeof (guint));
 

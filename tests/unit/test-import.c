@@ -246,6 +246,12 @@ test_names (void)
   atm_test_tar_add (tar, '0', "e\xcc\x81", 0644, NULL, "2");
   atm_test_tar_pax (tar, "path", "p\xc3\xa9", 3);
   atm_test_tar_add (tar, '0', "x", 0644, NULL, "3");
+  atm_test_tar_pax (tar, "path", "pe\xcc\x81", 4);
+  atm_test_tar_add (tar, '0', "x", 0644, NULL, "4");
+  atm_test_tar_pax (tar, "linkpath", "pe\xcc\x81", 4);
+  atm_test_tar_add (tar, '1', "hard", 0644, "x", NULL);
+  atm_test_tar_pax (tar, "linkpath", "pe\xcc\x81", 4);
+  atm_test_tar_add (tar, '2', "soft", 0777, "x", NULL);
   atm_test_tar_add (tar, '0', "new\nline", 0644, NULL, "5");
   /* the long name of GNU tar, and a pax record that wins over it */
   atm_test_tar_add (tar, 'L', "././@LongLink", 0644, NULL, "gnu-name");
@@ -258,12 +264,46 @@ test_names (void)
   assert_content (root, "\xc3\xa9", "1");
   assert_content (root, "e\xcc\x81", "2");
   assert_content (root, "p\xc3\xa9", "3");
+  assert_content (root, "pe\xcc\x81", "4");
+  assert_content (root, "hard", "4");
+  assert_content (root, "soft", "4");
   assert_content (root, "new\nline", "5");
   assert_content (root, "gnu-name", "6");
   assert_content (root, "contiguous", "7");
   full = g_build_filename (root, "long", NULL);
   actual = g_file_read_link (full, NULL);
   g_assert_cmpstr (actual, ==, target);
+}
+
+/* Headers everywhere relative to the blocks that the stream is read in. */
+static void
+test_many_names (void)
+{
+  g_autoptr (AtmTestTar) tar = atm_test_tar_new ();
+  g_autofree char *padding = g_strnfill (700, 'x');
+  g_autoptr (GBytes) bytes = NULL;
+  g_autofree char *root = NULL;
+
+  for (guint i = 0; i < 1000; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("e\xcc\x81%u", i);
+      g_autofree char *link = g_strdup_printf ("o\xcc\x81%u", i);
+
+      atm_test_tar_pax (tar, "path", name, strlen (name));
+      atm_test_tar_add (tar, '0', "x", 0644, NULL, i % 3 == 0 ? padding : NULL);
+      atm_test_tar_pax (tar, "path", link, strlen (link));
+      atm_test_tar_add (tar, '2', "x", 0777, "target", NULL);
+    }
+  bytes = atm_test_tar_end (tar);
+  root = import_and_check_out (bytes, NULL);
+  for (guint i = 0; i < 1000; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%s/e\xcc\x81%u", root, i);
+      g_autofree char *link = g_strdup_printf ("%s/o\xcc\x81%u", root, i);
+
+      g_assert_true (g_file_test (name, G_FILE_TEST_IS_REGULAR));
+      g_assert_true (g_file_test (link, G_FILE_TEST_IS_SYMLINK));
+    }
 }
 
 static void
@@ -284,6 +324,7 @@ test_deep (void)
   bytes = atm_test_tar_end (tar);
   image = image_of (bytes);
   commit = atm_test_import_ok (store, image, "deep:1");
+  g_free (atm_test_check_out (store, commit));
 }
 
 static void
@@ -508,6 +549,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/import/metadata", test_metadata);
   g_test_add_func ("/import/xattrs", test_xattrs);
   g_test_add_func ("/import/names", test_names);
+  g_test_add_func ("/import/many-names", test_many_names);
   g_test_add_func ("/import/deep", test_deep);
   g_test_add_func ("/import/sizes", test_sizes);
   g_test_add_func ("/import/ends", test_ends);

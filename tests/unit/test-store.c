@@ -275,6 +275,7 @@ test_lost_objects (void)
 
   g_assert_true (ostree_repo_read_commit (store->store->repo, commit, &root, NULL, NULL, &error));
   file = g_file_resolve_relative_path (root, "etc/b");
+  g_assert_true (ostree_repo_file_ensure_resolved (OSTREE_REPO_FILE (file), &error));
   g_assert_true (ostree_repo_delete_object (store->store->repo, OSTREE_OBJECT_TYPE_FILE,
                                             ostree_repo_file_get_checksum (OSTREE_REPO_FILE (file)),
                                             NULL, &error));
