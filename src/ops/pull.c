@@ -145,7 +145,7 @@ import (const AtmSystem *system, AtmStore *store, AtmSource *source, const AtmOr
   for (guint i = 0; i < manifest->layers->len; i++)
     if (!add_layer (source, txn, manifest->layers->pdata[i],
                     &g_array_index (config->diff_ids, AtmDigest, i), report, cancellable, error))
-      return atm_prefix_error (error, "layer %u of %u", i + 1, manifest->layers->len);
+      return FALSE;
 
   return atm_store_txn_commit (txn, origin->name->familiar, what, served->bytes, config_bytes,
                                &commit, cancellable, error);
