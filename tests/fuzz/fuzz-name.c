@@ -12,6 +12,9 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_autofree char *foreign = atm_ref_decode (text);
   g_autoptr (AtmImageName) name = NULL;
 
+  g_assert_nonnull (foreign);
+  if (location != NULL)
+    g_assert_cmpuint (strlen (location), ==, strlen (text));
   if (!g_str_has_prefix (ref, "ociimage/__"))
     g_assert_cmpstr (decoded, ==, text);
   if (atm_name_parse (text, TRUE, &name, NULL))
@@ -21,6 +24,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       g_autofree char *container = atm_name_suggest_container (name);
       g_autoptr (AtmImageName) second = NULL;
 
+      g_assert_nonnull (scopes[0]);
+      g_assert_cmpuint (strlen (container), >, 0);
       /* Only upper case told that “Host/x” begins with a host. */
       if (strpbrk (name->domain, ".:") != NULL || g_str_equal (name->domain, "localhost"))
         {
