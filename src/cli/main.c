@@ -223,6 +223,9 @@ main (int argc, char *argv[])
   if (setlocale (LC_CTYPE, "C.UTF-8") == NULL)
     (void) setlocale (LC_CTYPE, "en_US.UTF-8");
   umask (022);
+  /* GIO would load a resolver of the desktop beside ours, and that one ends the process where its
+     settings are not installed. */
+  g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", FALSE);
   g_set_prgname ("atomic");
   g_log_writer_default_set_use_stderr (TRUE);
 

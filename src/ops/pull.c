@@ -6,6 +6,7 @@
 
 #include "image/layout.h"
 #include "registry/client.h"
+#include "registry/proxy.h"
 #include "trust/trust.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -30,16 +31,33 @@ served_clear (Served *served)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Served, served_clear)
 
+/* The environment, with what the configuration has for units whose environment is empty. */
+static GProxyResolver *
+new_proxies (const AtmSystem *system)
+{
+  g_auto (GStrv) environment = g_get_environ ();
+
+  if (system->http_proxy != NULL)
+    environment = g_environ_setenv (environment, "http_proxy", system->http_proxy, TRUE);
+  if (system->https_proxy != NULL)
+    environment = g_environ_setenv (environment, "https_proxy", system->https_proxy, TRUE);
+  if (system->no_proxy != NULL)
+    environment = g_environ_setenv (environment, "no_proxy", system->no_proxy, TRUE);
+  return atm_proxy_resolver_new (environment);
+}
+
 static gboolean
 open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **source_out,
              GError **error)
 {
   g_autoptr (AtmRegistriesConf) conf = NULL;
+  g_autoptr (GProxyResolver) proxies = NULL;
 
   if (origin->transport == ATM_TRANSPORT_OCI)
     return atm_layout_open (origin, source_out, error);
+  proxies = new_proxies (system);
   return atm_registries_conf_load (system->registries_conf, &conf, error)
-         && atm_registry_open (origin, conf, source_out, error);
+         && atm_registry_open (origin, conf, proxies, source_out, error);
 }
 
 /* The manifest of the image, through an index if the source serves one. */

@@ -461,8 +461,8 @@ check_blocked (const AtmRegistriesConf *conf, const AtmImageName *name, const ch
 }
 
 gboolean
-atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf, AtmSource **source_out,
-                   GError **error)
+atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf, GProxyResolver *proxies,
+                   AtmSource **source_out, GError **error)
 {
   g_autoptr (AtmRegistry) self = g_object_new (ATM_TYPE_REGISTRY, NULL);
   g_auto (AtmRegistryEndpoint) endpoint = { 0 };
@@ -478,7 +478,7 @@ atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf, AtmSo
   self->physical = g_steal_pointer (&endpoint.physical);
   self->scheme = origin->scheme;
   self->insecure = endpoint.insecure;
-  self->http = atm_http_new (is_insecure (self));
+  self->http = atm_http_new (is_insecure (self), proxies);
   *source_out = ATM_SOURCE (g_steal_pointer (&self));
   return TRUE;
 }

@@ -11,6 +11,7 @@
  * atm_registry_open:
  * @origin: (borrowed): of %ATM_TRANSPORT_DOCKER
  * @conf: (borrowed): what applies to it
+ * @proxies: (borrowed): from atm_proxy_resolver_new()
  * @source_out: (out) (transfer full): the image; nothing has been asked yet
  * @error: %ATM_SOURCE_ERROR_DENIED if the configuration blocks it, %G_IO_ERROR
  *
@@ -18,4 +19,4 @@
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf,
-                            AtmSource **source_out, GError **error);
+                            GProxyResolver *proxies, AtmSource **source_out, GError **error);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "image/source.h"
-#include "registry/proxy.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -22,14 +21,12 @@ struct _AtmHttp
 };
 
 static SoupSession *
-new_session (void)
+new_session (GProxyResolver *proxies)
 {
-  g_auto (GStrv) environment = g_get_environ ();
-  g_autoptr (GProxyResolver) resolver = atm_proxy_resolver_new (environment);
   SoupSession *session = soup_session_new_with_options (
       "max-conns", CONNECTIONS_MAX, "max-conns-per-host", CONNECTIONS_PER_HOST_MAX, "timeout",
       ATM_HTTP_INACTIVITY_SEC, "idle-timeout", IDLE_SEC, "user-agent", USER_AGENT,
-      "accept-language-auto", FALSE, "proxy-resolver", resolver, NULL);
+      "accept-language-auto", FALSE, "proxy-resolver", proxies, NULL);
 
   /* Both are on by default: one would decode bodies whose digest we check, the other would send
      a password out of a URL to whoever asks. */
@@ -39,13 +36,13 @@ new_session (void)
 }
 
 AtmHttp *
-atm_http_new (gboolean insecure)
+atm_http_new (gboolean insecure, GProxyResolver *proxies)
 {
   AtmHttp *http = g_new0 (AtmHttp, 1);
 
   http->insecure = insecure;
-  http->endpoint = new_session ();
-  http->elsewhere = new_session ();
+  http->endpoint = new_session (proxies);
+  http->elsewhere = new_session (proxies);
   return http;
 }
 

@@ -17,7 +17,7 @@ typedef struct _AtmHttp AtmHttp;
  *
  * Returns: (transfer full): no connection yet
  */
-AtmHttp *atm_http_new (gboolean insecure);
+AtmHttp *atm_http_new (gboolean insecure, GProxyResolver *proxies);
 void atm_http_free (AtmHttp *http);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmHttp, atm_http_free)
 

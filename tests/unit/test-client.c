@@ -5,6 +5,7 @@
 #include "fixtures/registry.h"
 #include "fixtures/scratch.h"
 #include "registry/client.h"
+#include "registry/proxy.h"
 
 #define IMAGE                                                                                      \
   "{\"schemaVersion\":2,\"mediaType\":\"" ATM_TYPE_OCI_MANIFEST                                    \
@@ -26,6 +27,8 @@ make_conf (const char *text)
   return conf;
 }
 
+static GProxyResolver *proxies;
+
 /* @format is an origin in which “%s” is @host. */
 static AtmSource *
 open_source (const char *host, const char *prefix, const char *rest, const char *conf_text)
@@ -37,7 +40,7 @@ open_source (const char *host, const char *prefix, const char *rest, const char 
   AtmSource *source = NULL;
 
   g_assert_true (atm_origin_parse (text, &origin, &error));
-  g_assert_true (atm_registry_open (origin, conf, &source, &error));
+  g_assert_true (atm_registry_open (origin, conf, proxies, &source, &error));
   g_assert_no_error (error);
   return source;
 }
@@ -572,7 +575,7 @@ test_blocked (void)
       AtmSource *source = NULL;
 
       g_assert_true (atm_origin_parse (cases[i].name, &origin, &error));
-      g_assert_false (atm_registry_open (origin, conf, &source, &error));
+      g_assert_false (atm_registry_open (origin, conf, proxies, &source, &error));
       g_assert_error (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED);
       g_assert_nonnull (strstr (error->message, "blocked = true"));
     }
@@ -626,10 +629,13 @@ test_unreachable (void)
 int
 main (int argc, char *argv[])
 {
-  g_setenv ("no_proxy", "*", TRUE);
+  char *no_proxies[] = { NULL };
+  int status = 0;
+
   /* GIO makes its default resolver too, though nobody asks it. That one may come from a module of
      GNOME, which ends the program where isolated folders hide the schemas of the desktop. */
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
+  proxies = atm_proxy_resolver_new (no_proxies);
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/client/real", test_real);
   g_test_add_func ("/client/real-refusals", test_real_refusals);
@@ -642,5 +648,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/client/blocked", test_blocked);
   g_test_add_func ("/client/rewritten", test_rewritten);
   g_test_add_func ("/client/unreachable", test_unreachable);
-  return g_test_run ();
+  status = g_test_run ();
+  g_object_unref (proxies);
+  return status;
 }
