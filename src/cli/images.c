@@ -26,15 +26,18 @@ static const AtmColumn columns[] = {
 
 #define ID_COLUMN 3
 
-/* “repo:tag” and “repo@digest” into what stands before and what is the tag. */
+/* “repo:tag” and “repo@digest” into what stands before and what is the tag. A layer has neither. */
 static void
 split_reference (const char *reference, char **repo_out, char **tag_out)
 {
-  const char *at = strchr (reference, '@');
-  const char *slash = strrchr (reference, '/');
-  const char *colon = strrchr (slash != NULL ? slash : reference, ':');
-  const char *end = at != NULL ? at : colon;
+  const char *at = NULL, *slash = NULL, *colon = NULL, *end = NULL;
 
+  if (reference == NULL)
+    reference = "<none>";
+  at = strchr (reference, '@');
+  slash = strrchr (reference, '/');
+  colon = strrchr (slash != NULL ? slash : reference, ':');
+  end = at != NULL ? at : colon;
   *repo_out = end != NULL ? g_strndup (reference, (gsize) (end - reference)) : g_strdup (reference);
   *tag_out = g_strdup (at == NULL && colon != NULL ? colon + 1 : "<none>");
 }
@@ -42,21 +45,22 @@ split_reference (const char *reference, char **repo_out, char **tag_out)
 static void
 add_row (AtmTable *table, const AtmImageRow *row)
 {
-  const AtmStoredImage *image = row->image;
   char *repo = NULL, *tag = NULL;
 
-  split_reference (image->reference, &repo, &tag);
+  split_reference (row->reference, &repo, &tag);
   {
     char *cells[] = {
-      g_strdup (row->used ? ">" : ""),
+      g_strdup (row->dangling ? "*"
+                : row->used   ? ">"
+                              : ""),
       repo,
       tag,
-      g_strdup (image->digest.hex),
-      atm_cli_format_time ((gint64) image->created_unix),
-      image->size_bytes > 0 ? atm_text_size (image->size_bytes) : NULL,
+      g_strdup (row->id),
+      atm_cli_format_time (row->created_unix),
+      row->size_bytes > 0 ? atm_text_size (row->size_bytes) : NULL,
       g_strdup ("ostree"),
       g_strdup ("image"),
-      g_strdup ("false"),
+      g_strdup (row->dangling ? "true" : "false"),
       g_strdup (row->used ? "true" : "false"),
       g_strdup ("false"),
       NULL,
@@ -78,7 +82,7 @@ atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error)
   atm_table_init (&table, columns, G_N_ELEMENTS (columns), ID_COLUMN);
   if (!atm_table_parse_options ("Lists the images in the store.", "List layers without a name, too",
                                 argc, argv, &options, error)
-      || !atm_list_images (cli->system, &rows, cli->cancellable, error))
+      || !atm_list_images (cli->system, options.all, &cli->report, &rows, cli->cancellable, error))
     return FALSE;
   for (guint i = 0; i < rows->len; i++)
     add_row (&table, rows->pdata[i]);

@@ -130,11 +130,13 @@ prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *or
   install->host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (install->host_fd < 0)
     return atm_throw_errno (error, "Opening the folder /");
+  /* An image may bring set-uid programs; nobody but root gets at them from outside the container.
+   */
   return atm_container_check_name (install->name, error)
          && atm_values_parse_set (options->set, &install->set, error)
          && atm_runtime_probe (install->runtime_path, &install->runtime, install->cancellable,
                                error)
-         && atm_make_dirs (system->checkout, 0755, &install->checkout_fd, error);
+         && atm_make_dirs (system->checkout, 0700, &install->checkout_fd, error);
 }
 
 static gboolean

@@ -3,7 +3,6 @@
 
 #include "host/system.h"
 #include "ops/report.h"
-#include "store/store.h"
 
 /* What is installed and what is stored, as lists. */
 
@@ -32,11 +31,15 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_list_containers (const AtmSystem *system, const AtmReport *report,
                               GPtrArray **rows_out, GError **error);
 
-/* One image. */
+/* One image, or a layer without a name. */
 typedef struct
 {
-  AtmStoredImage *image; /* (owned) */
-  gboolean used;         /* a container was installed from this reference */
+  char *reference; /* (owned) (nullable): %NULL for a layer */
+  char *id;        /* (owned): digest of the manifest or of the layer, in hex */
+  gint64 created_unix;
+  guint64 size_bytes; /* as transferred; 0: unknown */
+  gboolean used;      /* a container was installed from this reference */
+  gboolean dangling;  /* a layer that no image needs */
 } AtmImageRow;
 
 void atm_image_row_free (AtmImageRow *row);
@@ -44,10 +47,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmImageRow, atm_image_row_free)
 
 /**
  * atm_list_images:
- * @rows_out: (out) (transfer full) (element-type AtmImageRow): by reference; none if there is no
- *   repository yet
+ * @with_layers: list layers, too
+ * @report: (borrowed): told about images that are damaged
+ * @rows_out: (out) (transfer full) (element-type AtmImageRow): by reference, then layers by digest;
+ *   none if there is no repository yet
  * @error: of the rooms below
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_list_images (const AtmSystem *system, GPtrArray **rows_out, GCancellable *cancellable,
-                          GError **error);
+gboolean atm_list_images (const AtmSystem *system, gboolean with_layers, const AtmReport *report,
+                          GPtrArray **rows_out, GCancellable *cancellable, GError **error);

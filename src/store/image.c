@@ -26,6 +26,7 @@ atm_stored_image_free (AtmStoredImage *image)
   g_clear_pointer (&image->signatures, g_ptr_array_unref);
   g_free (image->verdict);
   g_free (image->notice);
+  g_free (image->problem);
   g_free (image);
 }
 
@@ -199,6 +200,18 @@ compare_references (gconstpointer a, gconstpointer b)
                  (*(AtmStoredImage *const *) b)->reference);
 }
 
+static AtmStoredImage *
+damaged_image (const char *ref, const char *commit, const GError *error)
+{
+  AtmStoredImage *image = g_new0 (AtmStoredImage, 1);
+
+  image->reference = atm_ref_decode (ref);
+  image->commit = g_strdup (commit);
+  image->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  image->problem = g_strdup (error->message);
+  return image;
+}
+
 gboolean
 atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *cancellable,
                        GError **error)
@@ -216,9 +229,12 @@ atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *ca
   while (g_hash_table_iter_next (&iter, &ref, &commit))
     {
       AtmStoredImage *image = NULL;
+      g_autoptr (GError) local = NULL;
 
-      if (!load (store, ref, commit, &image, cancellable, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
+      if (!load (store, ref, commit, &image, cancellable, &local))
+        image = damaged_image (ref, commit, local);
       if (image != NULL)
         g_ptr_array_add (images, image);
     }

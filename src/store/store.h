@@ -53,6 +53,8 @@ typedef struct
   guint64 created_unix;  /* when it was pulled: the commit's time */
   guint64 size_bytes;    /* compressed layers summed; 0 if unknown */
   char *notice;          /* (owned) (nullable): devices that were skipped, and the like */
+  char *problem;         /* (owned) (nullable): in lists: why the metadata cannot be read; only
+                            reference, commit and signatures are set then */
 } AtmStoredImage;
 
 void atm_stored_image_free (AtmStoredImage *image);
@@ -71,11 +73,33 @@ gboolean atm_store_load_image (AtmStore *store, const char *reference, AtmStored
 /**
  * atm_store_list_images:
  * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. Layer refs are
- *   told from image refs by their commits' metadata, not by their names (registry.md 1.6)
+ *   told from image refs by their commits' metadata, not by their names (registry.md 1.6). One that
+ * is damaged is in the list and spoils it for nobody
  * @error: %G_IO_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *cancellable,
+                                GError **error);
+
+/* A layer in the store. */
+typedef struct
+{
+  char *hex;            /* (owned): its ref: the hex of the digest in the manifest */
+  guint64 created_unix; /* the commit's time */
+  guint64 size_bytes;   /* as transferred; 0 if unknown */
+} AtmStoredLayer;
+
+void atm_stored_layer_free (AtmStoredLayer *layer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoredLayer, atm_stored_layer_free)
+
+/**
+ * atm_store_list_layers:
+ * @layers_out: (out) (transfer full) (element-type AtmStoredLayer): by digest; in repositories of
+ *   the Python tool configuration blobs are among them (system-image.md 9.2)
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_list_layers (AtmStore *store, GPtrArray **layers_out, GCancellable *cancellable,
                                 GError **error);
 
 /**
