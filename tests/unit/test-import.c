@@ -314,7 +314,6 @@ test_deep (void)
   g_autoptr (AtmTestImage) image = NULL;
   g_autoptr (GString) path = g_string_new ("d");
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GError) error = NULL;
   g_autofree char *commit = NULL;
 
   for (guint i = 0; i < 999; i++)

@@ -74,6 +74,10 @@ test_round_trip (void)
   g_autoptr (GError) error = NULL;
   AtmDigest digest;
 
+  other = atm_test_import_ok (store, image, "busybox:latest");
+  third = atm_test_import_ok (store, image, long_name);
+  g_assert_cmpstr (other, !=, commit);
+  g_assert_cmpstr (third, !=, commit);
   g_assert_true (
       atm_store_load_image (store->store, "registry.example.org/test:1", &stored, NULL, &error));
   g_assert_cmpstr (stored->reference, ==, "registry.example.org/test:1");
