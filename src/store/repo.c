@@ -56,6 +56,9 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
           g_propagate_error (error, g_steal_pointer (&local_error));
           return atm_prefix_error (error, "Opening the repository %s", path);
         }
+      /* libostree leaks where an object is opened after it failed to open. */
+      g_object_unref (repo);
+      repo = ostree_repo_new (file);
       if (!create_repo (repo, path, cancellable, error))
         return atm_prefix_error (error, "Creating the repository %s", path);
     }

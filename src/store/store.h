@@ -106,8 +106,9 @@ gboolean atm_store_list_layers (AtmStore *store, GPtrArray **layers_out, GCancel
  * atm_store_check_out:
  * @commit: checksum of an image commit whose tree is the merged one
  * @dir_fd: (borrowed): a folder on the file system of the repository
- * @name: made; must not exist
- * @error: %G_IO_ERROR
+ * @name: one component; made, must not exist. What a failure leaves there is the caller's to remove
+ * @error: %G_IO_ERROR; %ATM_STORE_ERROR_UNSUPPORTED: the image is of the Python tool, whose commits
+ *   have no merged tree
  *
  * Files are hard links to objects: never write below @name. What is written is synced by the
  * caller (store.md 5, step 6).
@@ -126,8 +127,9 @@ typedef struct _AtmStoreTxn AtmStoreTxn;
  * atm_store_txn_begin:
  * @store: (borrowed): must outlive the transaction; one at a time
  * @verdict: (borrowed): the proof that this image is allowed
- * @txn_out: (out) (transfer full): holds the repository's shared lock
- * @error: %G_IO_ERROR
+ * @txn_out: (out) (transfer full): holds the repository's shared lock until it is freed, also after
+ *   atm_store_txn_commit(): who checks out does so before, or a prune may come between
+ * @error: %G_IO_ERROR (%G_IO_ERROR_BUSY: @store has a transaction already)
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out,
@@ -154,7 +156,9 @@ gboolean atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *
  *   @diff_id), or what @blob throws
  *
  * Streams a layer (gzip, zstd or plain tar, by its first bytes) into objects and merges it onto the
- * layers before (registry.md 5, store.md 6.2), in bounded memory.
+ * layers before (registry.md 5, store.md 6.2), in bounded memory. LC_CTYPE must be a UTF-8 locale.
+ * After a failure while @blob is read the same layer may be added again; after one of merging the
+ * transaction can only be freed.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,

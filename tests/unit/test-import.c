@@ -314,7 +314,6 @@ test_deep (void)
   g_autoptr (AtmTestImage) image = NULL;
   g_autoptr (GString) path = g_string_new ("d");
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GError) error = NULL;
   g_autofree char *commit = NULL;
 
   for (guint i = 0; i < 999; i++)
@@ -540,6 +539,40 @@ test_notices (void)
   g_assert_cmpstr (stored->notice, ==, notice);
 }
 
+/* A repository of a user: set-id bits and capabilities mean nothing there, and that is told. */
+static void
+test_user_mode (void)
+{
+  const char capability[20] = "\x01\x00\x00\x02\x00\x04";
+  g_autofree char *path = atm_test_scratch_path ();
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+  g_autoptr (AtmTestStore) store = g_new0 (AtmTestStore, 1);
+  g_autoptr (AtmTestTar) tar = atm_test_tar_new ();
+  g_autoptr (AtmTestImage) image = NULL;
+  g_autoptr (AtmStoredImage) stored = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *commit = NULL, *list = NULL;
+
+  g_assert_true (ostree_repo_create (repo, OSTREE_REPO_MODE_BARE_USER, NULL, &error));
+  store->path = g_steal_pointer (&path);
+  g_assert_true (atm_store_open (store->path, FALSE, &store->store, NULL, &error));
+  atm_test_tar_pax (tar, "SCHILY.xattr.security.capability", capability, sizeof capability);
+  atm_test_tar_add (tar, '0', "f", 06755, NULL, "x");
+  atm_test_tar_add (tar, '5', "d", 01777, NULL, NULL);
+  atm_test_tar_add (tar, '2', "l", 0777, "f", NULL);
+  bytes = atm_test_tar_end (tar);
+  image = image_of (bytes);
+  commit = atm_test_import_ok (store, image, "image:1");
+  list = atm_test_list (store, commit);
+  g_assert_cmpstr (list, ==, "d/ f=x l>f");
+  g_assert_true (atm_store_load_image (store->store, "image:1", &stored, NULL, &error));
+  g_assert_cmpstr (stored->notice, ==,
+                   "layer 1: dropped set-id and sticky bits of 2 entries, dropped 1 file "
+                   "capabilities");
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -557,5 +590,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/import/refuses-lengths", test_refuses_lengths);
   g_test_add_func ("/import/limits", test_limits);
   g_test_add_func ("/import/notices", test_notices);
+  g_test_add_func ("/import/user-mode", test_user_mode);
   return g_test_run ();
 }

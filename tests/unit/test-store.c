@@ -67,14 +67,17 @@ test_round_trip (void)
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
   g_autoptr (AtmTestImage) image = new_image ();
   g_autofree char *commit = atm_test_import_ok (store, image, "registry.example.org/test:1");
-  g_autofree char *other = atm_test_import_ok (store, image, "busybox:latest");
+  g_autofree char *other = NULL, *third = NULL;
   g_autofree char *long_name = g_strnfill (230, 'n');
-  g_autofree char *third = atm_test_import_ok (store, image, long_name);
   g_autoptr (AtmStoredImage) stored = NULL;
   g_autoptr (GPtrArray) images = NULL;
   g_autoptr (GError) error = NULL;
   AtmDigest digest;
 
+  other = atm_test_import_ok (store, image, "busybox:latest");
+  third = atm_test_import_ok (store, image, long_name);
+  g_assert_cmpstr (other, !=, commit);
+  g_assert_cmpstr (third, !=, commit);
   g_assert_true (
       atm_store_load_image (store->store, "registry.example.org/test:1", &stored, NULL, &error));
   g_assert_cmpstr (stored->reference, ==, "registry.example.org/test:1");
@@ -252,10 +255,10 @@ test_stored_diff_id (void)
 {
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
   g_autoptr (AtmTestImage) image = new_image (), liar = atm_test_image_new ();
-  g_autofree char *commit = atm_test_import_ok (store, image, "image:1");
-  g_autofree char *other = NULL;
+  g_autofree char *commit = NULL, *other = NULL;
   g_autoptr (GError) error = NULL;
 
+  commit = atm_test_import_ok (store, image, "image:1");
   atm_test_image_take (liar, g_bytes_ref (image->blobs->pdata[0]), atm_test_tar_of ("f b 1"));
   g_assert_false (atm_test_import (store, liar, "liar:1", &other, &error));
   g_assert_error (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER);
@@ -269,7 +272,7 @@ test_lost_objects (void)
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
   g_autoptr (AtmTestImage) image = new_image ();
   g_autofree char *commit = atm_test_import_ok (store, image, "image:1");
-  g_autofree char *again = NULL, *list = NULL, *checksum = NULL;
+  g_autofree char *again = NULL, *list = NULL;
   g_autoptr (GFile) root = NULL, file = NULL;
   g_autoptr (GError) error = NULL;
 
