@@ -13,7 +13,7 @@ packages=(
   libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
   libarchive-dev libssl-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
   ostree gnupg zstd python3 man-db xz-utils docker-registry runc crun debootstrap systemd
-  systemd-container busybox-static openssl curl
+  systemd-container busybox-static openssl curl dbus iproute2 procps ca-certificates
 )
 fuzz_seconds=${FUZZ_SECONDS:-5}
 jobs=$(nproc)
@@ -120,7 +120,7 @@ part_host () {
   check "host: configure" configure build-tests/host --prefix=/usr --sysconfdir=/etc
   check "host: make install" make -C build-tests/host -j"$jobs" install DESTDIR="$stage"
   tap=$(mktemp)
-  ATOMIC_DESTDIR=$stage tests/host/run 2>&1 | tee "$tap" || true
+  ATOMIC_DESTDIR=$stage tests/host/run -j "$jobs" 2>&1 | tee "$tap" || true
   passed=$((passed + $(grep -cE '^ok [0-9]+' "$tap" || true)))
   skipped=$((skipped + $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
   passed=$((passed - $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
