@@ -134,7 +134,7 @@ find_remote (Install *install, const char *path, GError **error)
   real = realpath (found, NULL);
   if (real == NULL)
     return atm_throw_errno (error, "--rootfs=%s", path);
-  install->remote = g_strdup (real);
+  install->remote = g_steal_pointer (&real);
   atm_report (install->report, ATM_REPORT_STEP,
               "The remote rootfs for this container is set to be %s", install->remote);
   return TRUE;
