@@ -6,6 +6,7 @@
 
 #include "container/bundle-user.h"
 #include "container/bundle.h"
+#include "container/seccomp.h"
 #include "util/error.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -15,18 +16,27 @@
    (limits belong to the unit), so a node of the host's disk would open it; and on the host's
    network raw sockets would read everybody's packets. No network namespace: containers that come
    before any network plug-in live on the host's. */
-#define CAPABILITIES                                                                               \
-  "[\"CAP_CHOWN\", \"CAP_DAC_OVERRIDE\", \"CAP_FSETID\", \"CAP_FOWNER\", \"CAP_SETGID\","          \
-  " \"CAP_SETUID\", \"CAP_SETFCAP\", \"CAP_SETPCAP\", \"CAP_NET_BIND_SERVICE\","                   \
-  " \"CAP_SYS_CHROOT\", \"CAP_KILL\", \"CAP_AUDIT_WRITE\"]"
+static const char *const capabilities[] = {
+  "CAP_AUDIT_WRITE",
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_FOWNER",
+  "CAP_FSETID",
+  "CAP_KILL",
+  "CAP_SETFCAP",
+  "CAP_SETGID",
+  "CAP_SETPCAP",
+  "CAP_SETUID",
+  "CAP_SYS_CHROOT",
+  "CAP_NET_BIND_SERVICE",
+  NULL,
+};
 
 /* /run and /tmp before all binds, which may be below them. */
 static const char frame[]
     = "{ \"ociVersion\": \"1.0.2\","
       "  \"process\": {"
       "    \"terminal\": false,"
-      "    \"capabilities\": { \"bounding\": " CAPABILITIES ", \"effective\": " CAPABILITIES ","
-      "                        \"permitted\": " CAPABILITIES " },"
       "    \"noNewPrivileges\": true },"
       "  \"root\": { \"path\": \"rootfs\", \"readonly\": true },"
       "  \"mounts\": ["
@@ -70,6 +80,23 @@ add_strings (JsonArray *array, char **strings)
 {
   for (guint i = 0; strings != NULL && strings[i] != NULL; i++)
     json_array_add_string_element (array, strings[i]);
+}
+
+static JsonObject *
+new_capabilities (void)
+{
+  const char *const sets[] = { "bounding", "effective", "permitted" };
+  JsonObject *object = json_object_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (sets); i++)
+    {
+      JsonArray *array = json_array_new ();
+
+      for (guint j = 0; capabilities[j] != NULL; j++)
+        json_array_add_string_element (array, capabilities[j]);
+      json_object_set_array_member (object, sets[i], array);
+    }
+  return object;
 }
 
 static JsonArray *
@@ -188,6 +215,9 @@ fill_in (JsonObject *object, GHashTable *values, const AtmImageConfig *config, i
   json_object_set_array_member (process, "args", args);
   json_object_set_array_member (process, "env", new_environment (config->env, notices));
   json_object_set_string_member (process, "cwd", cwd);
+  json_object_set_object_member (process, "capabilities", new_capabilities ());
+  json_object_set_object_member (json_object_get_object_member (object, "linux"), "seccomp",
+                                 atm_seccomp_new (capabilities));
   if (strlen (name) <= HOSTNAME_MAX)
     json_object_set_string_member (object, "hostname", name);
 
