@@ -7,6 +7,7 @@
 #include "container/bundle-user.h"
 #include "container/bundle.h"
 #include "container/seccomp.h"
+#include "container/volume.h"
 #include "util/error.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -99,16 +100,28 @@ new_capabilities (void)
   return object;
 }
 
+static gboolean
+has_variable (char **env, const char *prefix)
+{
+  for (guint i = 0; env != NULL && env[i] != NULL; i++)
+    if (g_str_has_prefix (env[i], prefix))
+      return TRUE;
+  return FALSE;
+}
+
 static JsonArray *
-new_environment (char **env, GPtrArray *notices)
+new_environment (char **env, const char *home, GPtrArray *notices)
 {
   JsonArray *array = json_array_new ();
-  gboolean has_path = FALSE;
 
-  for (guint i = 0; env != NULL && env[i] != NULL; i++)
-    has_path = has_path || g_str_has_prefix (env[i], "PATH=");
-  if (!has_path)
+  if (!has_variable (env, "PATH="))
     json_array_add_string_element (array, DEFAULT_PATH);
+  if (!has_variable (env, "HOME="))
+    {
+      g_autofree char *variable = g_strconcat ("HOME=", home, NULL);
+
+      json_array_add_string_element (array, variable);
+    }
   for (guint i = 0; env != NULL && env[i] != NULL; i++)
     {
       const char *equals = strchr (env[i], '=');
@@ -123,27 +136,22 @@ new_environment (char **env, GPtrArray *notices)
   return array;
 }
 
-static gboolean
-add_user (JsonObject *process, const char *text, int rootfs_fd, GError **error)
+static JsonObject *
+new_user (const AtmBundleUser *user)
 {
-  g_auto (AtmBundleUser) user = { 0 };
-  JsonObject *object = NULL;
+  JsonObject *object = json_object_new ();
 
-  if (!atm_bundle_user_find (text, rootfs_fd, &user, error))
-    return FALSE;
-  object = json_object_new ();
-  json_object_set_int_member (object, "uid", user.uid);
-  json_object_set_int_member (object, "gid", user.gid);
-  if (user.groups->len > 0)
+  json_object_set_int_member (object, "uid", user->uid);
+  json_object_set_int_member (object, "gid", user->gid);
+  if (user->groups->len > 0)
     {
       JsonArray *groups = json_array_new ();
 
-      for (guint i = 0; i < user.groups->len; i++)
-        json_array_add_int_element (groups, g_array_index (user.groups, guint32, i));
+      for (guint i = 0; i < user->groups->len; i++)
+        json_array_add_int_element (groups, g_array_index (user->groups, guint32, i));
       json_object_set_array_member (object, "additionalGids", groups);
     }
-  json_object_set_object_member (process, "user", object);
-  return TRUE;
+  return object;
 }
 
 /* “/var/lib/my_data” is “var-lib-my_5fdata”: one component, and no two paths share one. */
@@ -165,7 +173,8 @@ escape_volume (const char *path)
 }
 
 static gboolean
-add_volumes (JsonArray *mounts, char **volumes, GHashTable *values, GError **error)
+add_volumes (JsonArray *mounts, char **volumes, GHashTable *values, GPtrArray *result,
+             GError **error)
 {
   const char *state = g_hash_table_lookup (values, "STATE_DIRECTORY");
   const char *container = g_hash_table_lookup (values, "NAME");
@@ -196,24 +205,30 @@ add_volumes (JsonArray *mounts, char **volumes, GHashTable *values, GError **err
         json_array_add_string_element (list, options[j]);
       json_object_set_array_member (mount, "options", list);
       json_array_add_object_element (mounts, mount);
+      g_ptr_array_add (result, atm_volume_new (path, source));
     }
   return TRUE;
 }
 
 static gboolean
 fill_in (JsonObject *object, GHashTable *values, const AtmImageConfig *config, int rootfs_fd,
-         GPtrArray *notices, GError **error)
+         GPtrArray *volumes, GPtrArray *notices, GError **error)
 {
+  g_auto (AtmBundleUser) user = { 0 };
   JsonObject *process = json_object_get_object_member (object, "process");
   const char *name = g_hash_table_lookup (values, "NAME");
   const char *working_dir = config->working_dir != NULL ? config->working_dir : "";
   g_autofree char *cwd = g_canonicalize_filename (working_dir, "/");
-  JsonArray *args = json_array_new ();
+  JsonArray *args = NULL;
 
+  if (!atm_bundle_user_find (config->user, rootfs_fd, &user, error))
+    return FALSE;
+  json_object_set_object_member (process, "user", new_user (&user));
+  args = json_array_new ();
   add_strings (args, config->entrypoint);
   add_strings (args, config->cmd);
   json_object_set_array_member (process, "args", args);
-  json_object_set_array_member (process, "env", new_environment (config->env, notices));
+  json_object_set_array_member (process, "env", new_environment (config->env, user.home, notices));
   json_object_set_string_member (process, "cwd", cwd);
   json_object_set_object_member (process, "capabilities", new_capabilities ());
   json_object_set_object_member (json_object_get_object_member (object, "linux"), "seccomp",
@@ -221,9 +236,8 @@ fill_in (JsonObject *object, GHashTable *values, const AtmImageConfig *config, i
   if (strlen (name) <= HOSTNAME_MAX)
     json_object_set_string_member (object, "hostname", name);
 
-  return add_user (process, config->user, rootfs_fd, error)
-         && add_volumes (json_object_get_array_member (object, "mounts"), config->volumes, values,
-                         error);
+  return add_volumes (json_object_get_array_member (object, "mounts"), config->volumes, values,
+                      volumes, error);
 }
 
 static gboolean
@@ -234,7 +248,7 @@ has_strings (char **strings)
 
 gboolean
 atm_bundle_default (GHashTable *values, const AtmImageConfig *config, int rootfs_fd,
-                    GPtrArray *notices, JsonNode **node_out, GError **error)
+                    GPtrArray *volumes, GPtrArray *notices, JsonNode **node_out, GError **error)
 {
   g_autoptr (JsonNode) node = NULL;
 
@@ -245,7 +259,7 @@ atm_bundle_default (GHashTable *values, const AtmImageConfig *config, int rootfs
 
   node = json_from_string (frame, NULL);
   g_assert (node != NULL);
-  if (!fill_in (json_node_get_object (node), values, config, rootfs_fd, notices, error))
+  if (!fill_in (json_node_get_object (node), values, config, rootfs_fd, volumes, notices, error))
     return FALSE;
   *node_out = g_steal_pointer (&node);
   return TRUE;

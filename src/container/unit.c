@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "container/template.h"
+#include "container/volume.h"
 #include "util/error.h"
 
 /* Long enough for a database to close its files, short enough for a reboot. */
@@ -80,6 +81,32 @@ says_when_ready (const AtmImageConfig *config)
          && g_strcmp0 (g_hash_table_lookup (config->labels, NOTIFY_LABEL), "true") == 0;
 }
 
+/* “80”, “80/tcp” or “8000-8010/udp” (OCI image-spec, config.md, "ExposedPorts"); untrusted. */
+static gboolean
+is_port (const char *text)
+{
+  return g_regex_match_simple ("^[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?$", text,
+                               G_REGEX_DOLLAR_ENDONLY, 0);
+}
+
+/* systemd leaves alone what begins with “X-” (systemd.unit(5)). */
+static void
+append_ports (GString *text, const AtmImageConfig *config)
+{
+  gboolean any = FALSE;
+
+  for (guint i = 0;
+       config != NULL && config->exposed_ports != NULL && config->exposed_ports[i] != NULL; i++)
+    if (is_port (config->exposed_ports[i]))
+      {
+        g_string_append_printf (text, "%s%s",
+                                any ? " " : "X-ExposedPorts=", config->exposed_ports[i]);
+        any = TRUE;
+      }
+  if (any)
+    g_string_append_c (text, '\n');
+}
+
 static const char *
 get (GHashTable *values, const char *name)
 {
@@ -103,6 +130,7 @@ default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle 
   int stop_signal = get_stop_signal (config);
 
   g_string_append_printf (text, "[Unit]\nDescription=%s\n", get (values, "NAME"));
+  append_ports (text, config);
   for (guint i = 0; sources[i] != NULL; i++)
     if (is_plain_path (sources[i]))
       {
@@ -155,6 +183,22 @@ get_owner (const AtmExports *exports, GHashTable *values, const AtmBundle *bundl
   *gid_out = g_strdup_printf ("%" G_GINT64_FORMAT, json_object_get_int_member (user, "gid"));
 }
 
+/* The folder of all volumes: their own owners and modes are the container's to change, and then
+   what is set-uid in them must not be for everybody on the host. */
+static void
+append_volumes_folder (GString *text, GHashTable *values, const AtmBundle *bundle)
+{
+  const AtmVolume *volume = bundle->volumes->len > 0 ? bundle->volumes->pdata[0] : NULL;
+  g_autofree char *folder = volume != NULL ? g_path_get_dirname (volume->source) : NULL;
+  g_autofree char *escaped = NULL;
+
+  if (folder == NULL || !is_plain_path (folder))
+    return;
+  escaped = escape_specifiers (folder);
+  g_string_append_printf (text, "d    %s   :0700 :%s :%s - -\n", escaped, get (values, "HOST_UID"),
+                          get (values, "HOST_GID"));
+}
+
 /* All bind sources, whatever the host has of them today. “:” leaves mode and owner of a folder
    alone that is there already (tmpfiles.d(5)): it may be /etc. */
 static GBytes *
@@ -165,6 +209,7 @@ default_tmpfiles (const AtmExports *exports, GHashTable *values, const AtmBundle
   GString *text = g_string_new (NULL);
 
   get_owner (exports, values, bundle, &uid, &gid);
+  append_volumes_folder (text, values, bundle);
   for (guint i = 0; sources[i] != NULL; i++)
     if (is_plain_path (sources[i]) && !atm_bundle_looks_like_file (sources[i]))
       {

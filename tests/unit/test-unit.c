@@ -63,6 +63,10 @@ test_default (void)
     { "{\"Cmd\":[\"x\"],\"StopSignal\":\"SIGRTMIN+31\"}", "\nKillSignal=15\n" },
     { "{\"Cmd\":[\"x\"],\"StopSignal\":\"9\\nExecStart=/bin/sh\"}", "\nKillSignal=15\n" },
     { "{\"Cmd\":[\"x\"],\"StopSignal\":\"0\"}", "\nKillSignal=15\n" },
+    { "{\"Cmd\":[\"x\"],\"ExposedPorts\":[\"80/tcp\",\"x\",\"1\\n\",\"53\",\"6-7/udp\"]}",
+      "\nX-ExposedPorts=80/tcp 53 6-7/udp\n" },
+    { "{\"Cmd\":[\"x\"],\"ExposedPorts\":[\"80/tcp\\nExecStart=/bin/sh\"]}",
+      "\nDescription=web\nRequiresMountsFor=" },
     { "{\"Cmd\":[\"x\"],\"Volumes\":[\"/50%\"]}", "\nRequiresMountsFor=/var/lib/web/50_25\n" },
     { "{\"Cmd\":[\"x\"],\"Volumes\":[\"/a\\nb\"]}", "\nRequiresMountsFor=/var/lib/web/a_0ab\n" },
   };
@@ -113,7 +117,8 @@ test_verify (void)
   for (guint i = 0; i < G_N_ELEMENTS (templates); i++)
     {
       const char *const argv[] = { analyze, "verify", "--man=no", path, NULL };
-      g_autofree char *text = render (templates[i], "{\"Cmd\":[\"x\"],\"Volumes\":[\"/50%\"]}");
+      g_autofree char *text = render (templates[i], "{\"Cmd\":[\"x\"],\"Volumes\":[\"/50%\"],"
+                                                    "\"ExposedPorts\":[\"80/tcp\"]}");
       g_autofree char *output = NULL;
       g_autoptr (GSubprocess) process = NULL;
       g_autoptr (GError) error = NULL;
@@ -179,7 +184,7 @@ test_tmpfiles (void)
     { NULL, FRAME (BIND ("relative") "," BIND ("/no/../x") "," BIND ("/no/x y")), NULL, NULL },
     { NULL, FRAME (BIND ("/no/x\\nf /etc/evil") "," BIND ("/no/\\\"")), NULL, NULL },
     { NULL, NULL, "{\"Cmd\":[\"x\"],\"User\":\"5:6\",\"Volumes\":[\"/no\"]}",
-      "d    /var/lib/web/no   :0700 :5 :6 - -\n" },
+      "d    /var/lib/web   :0700 :0 :0 - -\nd    /var/lib/web/no   :0700 :5 :6 - -\n" },
     { NULL, "{}", NULL, NULL },
   };
 
