@@ -74,6 +74,37 @@ get_stop_signal (const AtmImageConfig *config)
   return number > 0 ? number : SIGTERM;
 }
 
+static const char *
+get (GHashTable *values, const char *name)
+{
+  return g_hash_table_lookup (values, name);
+}
+
+/* Of the container's first process; config.json may be the image's own, and say anything. */
+static gint64
+get_uid (const AtmBundle *bundle)
+{
+  JsonNode *node = json_object_get_member (bundle->object, "process");
+
+  if (node != NULL && JSON_NODE_HOLDS_OBJECT (node))
+    node = json_object_get_member (json_node_get_object (node), "user");
+  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
+    return 0;
+  return json_object_get_int_member_with_default (json_node_get_object (node), "uid", 0);
+}
+
+/* The socket that crun makes for READY=1 is in a folder that only root can enter (1.8.1; the folder
+   has mode 0700 to this day): a container of another user would never be ready. */
+static gboolean
+can_notify (GHashTable *values, const AtmBundle *bundle)
+{
+  const char *start = get (values, "EXEC_START");
+  g_autofree char *runtime = g_strndup (start, strcspn (start, " "));
+  g_autofree char *base = g_path_get_basename (runtime);
+
+  return !g_str_equal (base, "crun") || get_uid (bundle) == 0;
+}
+
 static gboolean
 says_when_ready (const AtmImageConfig *config)
 {
@@ -107,12 +138,6 @@ append_ports (GString *text, const AtmImageConfig *config)
     g_string_append_c (text, '\n');
 }
 
-static const char *
-get (GHashTable *values, const char *name)
-{
-  return g_hash_table_lookup (values, name);
-}
-
 /* The default unit of 4.1 lets systemd follow the container by a PID file. Ours keeps the runtime
    in the foreground: output goes to the journal, the state of the unit is that of the container,
    READY=1 reaches systemd, and runc and crun need no more than “run”. What follows from that:
@@ -138,8 +163,10 @@ default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle 
 
         g_string_append_printf (text, "RequiresMountsFor=%s\n", source);
       }
-  g_string_append_printf (text, "\n[Service]\nType=%s\nWorkingDirectory=%s\n",
-                          says_when_ready (config) ? "notify\nNotifyAccess=all" : "exec", destdir);
+  g_string_append_printf (
+      text, "\n[Service]\nType=%s\nWorkingDirectory=%s\n",
+      says_when_ready (config) && can_notify (values, bundle) ? "notify\nNotifyAccess=all" : "exec",
+      destdir);
   g_string_append_printf (text, "ExecStartPre=%s\nExecStart=%s\n", get (values, "EXEC_STARTPRE"),
                           get (values, "EXEC_START"));
   /* The same clean-up afterwards, for a runtime that was killed. */

@@ -80,6 +80,45 @@ test_default (void)
     }
 }
 
+/* crun has a notify socket for root only. */
+static void
+test_notify (void)
+{
+  const struct
+  {
+    const char *runtime;
+    const char *user;
+    const char *line;
+  } cases[] = {
+    { "/usr/bin/runc", "5", "\nType=notify\n" },
+    { "/usr/bin/crun", "0", "\nType=notify\n" },
+    { "/usr/bin/crun", "5", "\nType=exec\n" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      AtmToolValues mine = tool;
+      g_autofree char *json
+          = g_strdup_printf ("{\"Cmd\":[\"x\"],\"Notify\":1,\"User\":\"%s\"}", cases[i].user);
+      g_autoptr (AtmExports) exports = atm_exports_new ();
+      g_autoptr (AtmImageConfig) config = atm_test_config (json);
+      g_autoptr (GHashTable) values = NULL;
+      g_autoptr (AtmBundle) bundle = NULL;
+      g_autoptr (GBytes) bytes = NULL;
+      g_autofree char *text = NULL;
+      g_autoptr (GError) error = NULL;
+      atm_autofd int fd = atm_test_scratch_dir ();
+
+      mine.runtime = cases[i].runtime;
+      values = atm_values_resolve (exports, &mine, NULL, NULL);
+      g_assert_true (atm_bundle_render (exports, values, config, fd, &bundle, &error));
+      g_assert_true (atm_unit_render (exports, values, config, bundle, &bytes, &error));
+      text = g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+      if (strstr (text, cases[i].line) == NULL)
+        g_error ("case %u: %s", i, text);
+    }
+}
+
 static void
 test_template (void)
 {
@@ -225,6 +264,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/unit/default", test_default);
+  g_test_add_func ("/unit/notify", test_notify);
   g_test_add_func ("/unit/template", test_template);
   g_test_add_func ("/unit/verify", test_verify);
   g_test_add_func ("/unit/tmpfiles", test_tmpfiles);
