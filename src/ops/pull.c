@@ -9,6 +9,7 @@
 #include "registry/proxy.h"
 #include "trust/trust.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/text.h"
 
 /* A layer needs its own size while it is fetched and about twice that when unpacked
@@ -199,6 +200,15 @@ load_if_stored (AtmStore *store, const char *reference, AtmStoredImage **image_o
 }
 
 gboolean
+atm_pull_open_store (const AtmSystem *system, AtmStore **store_out, GCancellable *cancellable,
+                     GError **error)
+{
+  /* An image may bring set-uid programs; nobody but root gets at them from outside a container. */
+  return atm_make_dirs (system->checkout, 0700, NULL, error)
+         && atm_store_open (system->repository, TRUE, store_out, cancellable, error);
+}
+
+gboolean
 atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust **trust_out,
                      GError **error)
 {
@@ -212,8 +222,9 @@ atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust 
 }
 
 gboolean
-atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmReport *report,
-          AtmStoredImage **image_out, GCancellable *cancellable, GError **error)
+atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
+          const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
+          GError **error)
 {
   g_autofree char *what = atm_origin_to_string (origin);
   const char *reference = origin->name->familiar;
@@ -230,8 +241,12 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmReport *rep
       || !open_source (system, origin, &source, error)
       || !fetch_manifest (source, origin, what, &served, cancellable, error)
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
-      || !atm_store_open (system->repository, TRUE, &store, cancellable, error)
+      || !atm_pull_open_store (system, &store, cancellable, error)
       || !load_if_stored (store, reference, &image, cancellable, error))
+    return FALSE;
+
+  if (image != NULL && (flags & ATM_PULL_ALLOW_DOWNGRADE) == 0
+      && !atm_trust_check_downgrade (verdict, image->verdict, error))
     return FALSE;
 
   if (!is_unchanged (image, verdict, what))
