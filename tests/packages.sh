@@ -9,7 +9,8 @@ build_packages='
 '
 # to make images and keys, and to boot a host
 host_packages='
-  ca-certificates debootstrap gnupg iproute2 python3 systemd systemd-container util-linux zstd
+  ca-certificates dbus debootstrap gnupg iproute2 procps python3 systemd systemd-container util-linux
+  zstd
 '
 # to check everything else
 check_packages='

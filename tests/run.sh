@@ -114,7 +114,7 @@ part_host () {
   check "host: configure" configure build-tests/host --prefix=/usr --sysconfdir=/etc
   check "host: make install" make -C build-tests/host -j"$jobs" install DESTDIR="$stage"
   tap=$(mktemp)
-  ATOMIC_DESTDIR=$stage tests/host/run 2>&1 | tee "$tap" || true
+  ATOMIC_DESTDIR=$stage tests/host/run -j "$jobs" 2>&1 | tee "$tap" || true
   passed=$((passed + $(grep -cE '^ok [0-9]+' "$tap" || true)))
   skipped=$((skipped + $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
   passed=$((passed - $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))

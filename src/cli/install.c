@@ -41,8 +41,8 @@ check_package_mode (const char *mode, GError **error)
 gboolean
 atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
 {
-  gboolean for_system = FALSE, for_user = FALSE;
-  g_autofree char *name = NULL, *runtime = NULL, *storage = NULL, *package = NULL;
+  gboolean for_system = FALSE, for_user = FALSE, downgrade = FALSE;
+  g_autofree char *name = NULL, *runtime = NULL, *storage = NULL, *package = NULL, *rootfs = NULL;
   char *policy = NULL;
   g_auto (GStrv) set = NULL;
   const GOptionEntry options[] = {
@@ -54,6 +54,9 @@ atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
       "VAR=VALUE" },
     { "runtime", 0, 0, G_OPTION_ARG_STRING, &runtime, "OCI runtime that runs the container",
       "PATH" },
+    { "rootfs", 0, 0, G_OPTION_ARG_STRING, &rootfs, "Share the root file system there", "PATH" },
+    { "allow-downgrade", 0, 0, G_OPTION_ARG_NONE, &downgrade,
+      "Accept an image signed before the stored one", NULL },
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
     { "system-package", 0, 0, G_OPTION_ARG_STRING, &package,
       "How host files are installed: “no” or “auto”", "MODE" },
@@ -73,6 +76,8 @@ atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
   install.name = name;
   install.set = set;
   install.runtime = runtime;
+  install.rootfs = rootfs;
+  install.pull = downgrade ? ATM_PULL_ALLOW_DOWNGRADE : ATM_PULL_DEFAULT;
   return check_mode (for_system, for_user, error) && check_package_mode (package, error)
          && atm_cli_check_storage (storage, error)
          && atm_install (cli->system, &install, &cli->report, cli->cancellable, error);

@@ -8,9 +8,12 @@
 gboolean
 atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
 {
+  gboolean downgrade = FALSE;
   g_autofree char *storage = NULL;
   char *policy = NULL;
   const GOptionEntry options[] = {
+    { "allow-downgrade", 0, 0, G_OPTION_ARG_NONE, &downgrade,
+      "Accept an image signed before the stored one", NULL },
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
     { "policy", 0, 0, G_OPTION_ARG_STRING, &policy, "Trust policy instead of policy.json", "FILE" },
     G_OPTION_ENTRY_NULL,
@@ -25,5 +28,6 @@ atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
     return FALSE;
   atm_cli_use_policy (cli, policy);
   return atm_cli_check_storage (storage, error) && atm_origin_parse (argv[1], &origin, error)
-         && atm_pull (cli->system, origin, &cli->report, NULL, cli->cancellable, error);
+         && atm_pull (cli->system, origin, downgrade ? ATM_PULL_ALLOW_DOWNGRADE : ATM_PULL_DEFAULT,
+                      &cli->report, NULL, cli->cancellable, error);
 }

@@ -2,6 +2,7 @@
 #include "ops/install.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "container/bundle.h"
@@ -26,6 +27,7 @@ typedef struct
 
   char *name;
   char *runtime_path;
+  char *remote; /* (nullable): the root file system that is shared (--rootfs) */
   AtmRuntime runtime;
   GHashTable *set;
   char *unit_name;
@@ -45,6 +47,7 @@ install_clear (Install *install)
 {
   g_free (install->name);
   g_free (install->runtime_path);
+  g_free (install->remote);
   g_clear_pointer (&install->set, g_hash_table_unref);
   g_free (install->unit_name);
   g_free (install->tmpfiles_name);
@@ -115,6 +118,28 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Undo, undo_clear)
 
 /* ---- step 1: is it possible at all? ---- */
 
+/* --rootfs=PATH is the folder of a deployment or a root file system itself (command.md 2.2). */
+static gboolean
+find_remote (Install *install, const char *path, GError **error)
+{
+  g_autofree char *below = g_build_filename (path, "rootfs", NULL);
+  g_autofree char *usr = g_build_filename (path, "usr", NULL);
+  const char *found = g_file_test (below, G_FILE_TEST_IS_DIR) ? below : path;
+  g_autofree char *real = NULL;
+
+  if (found == path && !g_file_test (usr, G_FILE_TEST_IS_DIR))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                      "--rootfs=%s: neither %s nor %s is there, so it is no root file system", path,
+                      below, usr);
+  real = realpath (found, NULL);
+  if (real == NULL)
+    return atm_throw_errno (error, "--rootfs=%s", path);
+  install->remote = g_steal_pointer (&real);
+  atm_report (install->report, ATM_REPORT_STEP,
+              "The remote rootfs for this container is set to be %s", install->remote);
+  return TRUE;
+}
+
 static gboolean
 prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *origin,
          GError **error)
@@ -132,7 +157,8 @@ prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *or
     return atm_throw_errno (error, "Opening the folder /");
   /* An image may bring set-uid programs; nobody but root gets at them from outside the container.
    */
-  return atm_container_check_name (install->name, error)
+  return (options->rootfs == NULL || find_remote (install, options->rootfs, error))
+         && atm_container_check_name (install->name, error)
          && atm_values_parse_set (options->set, &install->set, error)
          && atm_runtime_probe (install->runtime_path, &install->runtime, install->cancellable,
                                error)
@@ -184,7 +210,8 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
 }
 
 static gboolean
-get_image (Install *install, AtmStore **store_out, const AtmOrigin *origin, GError **error)
+get_image (Install *install, AtmStore **store_out, const AtmOrigin *origin, AtmPullFlags pull,
+           GError **error)
 {
   g_autoptr (AtmStore) store = NULL;
 
@@ -192,8 +219,8 @@ get_image (Install *install, AtmStore **store_out, const AtmOrigin *origin, GErr
       || !load_stored_image (install, store, origin, error))
     return FALSE;
   if (install->image == NULL
-      && !atm_pull (install->system, origin, install->report, &install->image, install->cancellable,
-                    error))
+      && !atm_pull (install->system, origin, pull, install->report, &install->image,
+                    install->cancellable, error))
     return FALSE;
   *store_out = g_steal_pointer (&store);
   return TRUE;
@@ -238,6 +265,7 @@ make_info (const Install *install, GHashTable *values)
   info->rename_files = atm_host_plan_dup_renames (install->host_plan);
   info->installed_templates = g_strdupv (install->exports->installed_templates);
   info->runtime = g_strdup (install->runtime_path);
+  info->remote = g_strdup (install->remote);
   return info;
 }
 
@@ -266,7 +294,9 @@ read_exports (Install *install, AtmDeployment *deployment, int *rootfs_fd_out, G
 {
   atm_autofd int rootfs_fd = -1;
 
-  if (!atm_open_dir_at (atm_deployment_get_fd (deployment), "rootfs", &rootfs_fd, error)
+  if ((install->remote != NULL
+           ? !atm_open_dir_at (AT_FDCWD, install->remote, &rootfs_fd, error)
+           : !atm_open_dir_at (atm_deployment_get_fd (deployment), "rootfs", &rootfs_fd, error))
       || !atm_exports_read (rootfs_fd, install->image->reference, &install->exports, error))
     return FALSE;
   if (!install->exports->found)
@@ -312,6 +342,8 @@ build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config
       || !atm_hostfs_plan (rootfs_fd, install->host_fd, install->exports, values,
                            &install->host_plan, error))
     return FALSE;
+  if (install->remote != NULL)
+    atm_bundle_set_root_path (bundle, install->remote);
   report_notices (install, bundle->notices);
   report_notices (install, atm_host_plan_get_notices (install->host_plan));
 
@@ -319,7 +351,8 @@ build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config
   info_bytes = atm_info_to_bytes (info);
   mount_points = atm_bundle_dup_mount_points (bundle, &sources);
   /* config.json and info hold values, which may be secrets. */
-  return atm_deployment_add_mount_points (deployment, mount_points, sources, error)
+  return (install->remote != NULL
+          || atm_deployment_add_mount_points (deployment, mount_points, sources, error))
          && atm_deployment_write (deployment, "config.json", bundle->text, 0600, error)
          && atm_deployment_write (deployment, "info", info_bytes, 0600, error)
          && atm_deployment_write (deployment, install->unit_name, install->unit, 0644, error)
@@ -417,7 +450,19 @@ activate (const Install *install, Undo *undo, GError **error)
 }
 
 static gboolean
-install_image (Install *install, const AtmOrigin *origin, GError **error)
+provide_rootfs (const Install *install, AtmStore *store, AtmDeployment *deployment, GError **error)
+{
+  int fd = atm_deployment_get_fd (deployment);
+
+  if (install->remote == NULL)
+    return atm_store_check_out (store, install->image->commit, fd, "rootfs", install->cancellable,
+                                error);
+  return symlinkat (install->remote, fd, "rootfs") == 0
+         || atm_throw_errno (error, "Creating the link rootfs");
+}
+
+static gboolean
+install_image (Install *install, const AtmOrigin *origin, AtmPullFlags pull, GError **error)
 {
   const AtmSystem *system = install->system;
   g_autoptr (AtmStore) store = NULL;
@@ -425,15 +470,14 @@ install_image (Install *install, const AtmOrigin *origin, GError **error)
   g_autoptr (AtmDeployment) deployment = NULL;
   g_auto (Undo) undo = { .install = install };
 
-  if (!check_host (install, error) || !get_image (install, &store, origin, error)
+  if (!check_host (install, error) || !get_image (install, &store, origin, pull, error)
       || !parse_config (install, &config, error)
       || !atm_deployment_begin (install->checkout_fd, install->name, 0, &deployment, error))
     return FALSE;
 
   atm_report (install->report, ATM_REPORT_STEP, "Extracting to %s/%s.0", system->checkout,
               install->name);
-  if (!atm_store_check_out (store, install->image->commit, atm_deployment_get_fd (deployment),
-                            "rootfs", install->cancellable, error)
+  if (!provide_rootfs (install, store, deployment, error)
       || !build (install, deployment, config, error))
     return atm_prefix_error (error, "%s", install->image->reference);
   if (g_cancellable_set_error_if_cancelled (install->cancellable, error))
@@ -477,5 +521,5 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
       atm_report (report, ATM_REPORT_STEP, "%s already present", install.name);
       return TRUE;
     }
-  return install_image (&install, origin, error);
+  return install_image (&install, origin, options->pull, error);
 }

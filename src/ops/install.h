@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host/system.h"
+#include "ops/pull.h"
 #include "ops/report.h"
 
 typedef struct
@@ -10,6 +11,9 @@ typedef struct
   const char *name;    /* (borrowed) (nullable): of the container; %NULL: from the image's name */
   char **set;          /* (borrowed) (nullable): NAME=VALUE */
   const char *runtime; /* (borrowed) (nullable): %NULL: the default of @system */
+  const char *rootfs;  /* (borrowed) (nullable): a root file system elsewhere, or the folder of a
+                          deployment, to be shared instead of checking one out */
+  AtmPullFlags pull;   /* for an image that is not stored */
 } AtmInstallOptions;
 
 /**

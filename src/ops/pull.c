@@ -212,8 +212,9 @@ atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust 
 }
 
 gboolean
-atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmReport *report,
-          AtmStoredImage **image_out, GCancellable *cancellable, GError **error)
+atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
+          const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
+          GError **error)
 {
   g_autofree char *what = atm_origin_to_string (origin);
   const char *reference = origin->name->familiar;
@@ -232,6 +233,10 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmReport *rep
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
       || !atm_store_open (system->repository, TRUE, &store, cancellable, error)
       || !load_if_stored (store, reference, &image, cancellable, error))
+    return FALSE;
+
+  if (image != NULL && (flags & ATM_PULL_ALLOW_DOWNGRADE) == 0
+      && !atm_trust_check_downgrade (verdict, image->verdict, error))
     return FALSE;
 
   if (!is_unchanged (image, verdict, what))

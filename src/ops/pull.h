@@ -7,10 +7,17 @@
 #include "store/store.h"
 #include "trust/trust.h"
 
+typedef enum
+{
+  ATM_PULL_DEFAULT = 0,
+  ATM_PULL_ALLOW_DOWNGRADE = 1 << 0 /* an image that was signed before the stored one is fine */
+} AtmPullFlags;
+
 /**
  * atm_pull:
  * @system: (borrowed): where the store, the policy and the configuration are
  * @origin: (borrowed): which image
+ * @flags: what is allowed
  * @image_out: (out) (optional) (transfer full): the image as it is in the store now
  * @error: of any room below; after it the store holds what it held before
  *
@@ -18,8 +25,9 @@
  * Reports “Copying blob DIGEST” for each blob that is transferred (command.md 2.1).
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmReport *report,
-                   AtmStoredImage **image_out, GCancellable *cancellable, GError **error);
+gboolean atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
+                   const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
+                   GError **error);
 
 /**
  * atm_pull_open_trust:

@@ -110,7 +110,7 @@ atm_xattrs_read (struct archive_entry *entry, gboolean user_mode, AtmXattrsDropp
 
   while (archive_entry_xattr_next (entry, &name, &value, &length) == ARCHIVE_OK)
     {
-      Xattr xattr;
+      Xattr *xattr = NULL;
       gsize name_length = 0;
 
       if (name == NULL)
@@ -130,9 +130,10 @@ atm_xattrs_read (struct archive_entry *entry, gboolean user_mode, AtmXattrsDropp
       if (!is_kept (name, value, length, user_mode, dropped)
           || !g_hash_table_add (names, g_strdup (name)))
         continue;
-      xattr.name = g_strdup (name);
-      xattr.value = g_bytes_new (value, length);
-      g_array_append_val (xattrs, xattr);
+      g_array_set_size (xattrs, xattrs->len + 1);
+      xattr = &g_array_index (xattrs, Xattr, xattrs->len - 1);
+      xattr->name = g_strdup (name);
+      xattr->value = g_bytes_new (value, length);
     }
 
   if (xattrs->len > 0)

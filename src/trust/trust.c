@@ -70,10 +70,12 @@ check_possible (const AtmTrust *trust, const AtmRequirement *requirement, GError
                       trust->place, requirement->unsupported);
   if (requirement->type == ATM_REQUIREMENT_REJECT)
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_REJECTED,
-                      "%s rejects it; to allow it, add a “signedBy” entry with the publisher's key "
-                      "for scope “%s” of transport “%s” to %s",
-                      trust->place, trust->narrow_scope, trust->transport,
-                      atm_policy_get_path (trust->policy));
+                      "%s rejects it; to allow it, %s for scope “%s” of transport “%s” to %s",
+                      trust->place,
+                      g_str_equal (trust->transport, "docker")
+                          ? "add a “signedBy” entry with the publisher's key"
+                          : "which carries no signatures, add what is asked of it",
+                      trust->narrow_scope, trust->transport, atm_policy_get_path (trust->policy));
   return TRUE;
 }
 
