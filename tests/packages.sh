@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh disable=SC2034
 # The Debian packages that tests/run.sh and tests/demo.sh need; to be sourced.
 
 # to build
