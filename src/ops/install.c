@@ -155,8 +155,6 @@ prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *or
   install->host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (install->host_fd < 0)
     return atm_throw_errno (error, "Opening the folder /");
-  /* An image may bring set-uid programs; nobody but root gets at them from outside the container.
-   */
   return (options->rootfs == NULL || find_remote (install, options->rootfs, error))
          && atm_container_check_name (install->name, error)
          && atm_values_parse_set (options->set, &install->set, error)
@@ -215,7 +213,7 @@ get_image (Install *install, AtmStore **store_out, const AtmOrigin *origin, AtmP
 {
   g_autoptr (AtmStore) store = NULL;
 
-  if (!atm_store_open (install->system->repository, TRUE, &store, install->cancellable, error)
+  if (!atm_pull_open_store (install->system, &store, install->cancellable, error)
       || !load_stored_image (install, store, origin, error))
     return FALSE;
   if (install->image == NULL

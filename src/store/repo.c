@@ -27,7 +27,8 @@ create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GErr
 {
   g_autoptr (GKeyFile) config = NULL;
 
-  if (!atm_make_dirs (path, 0755, NULL, error)
+  /* Objects are set-uid where an image's files are; only root may get at them. */
+  if (!atm_make_dirs (path, 0700, NULL, error)
       || !ostree_repo_create (repo,
                               geteuid () == 0 ? OSTREE_REPO_MODE_BARE : OSTREE_REPO_MODE_BARE_USER,
                               cancellable, error))
