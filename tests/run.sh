@@ -6,15 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C.UTF-8
 
-packages=(
-  autoconf automake libtool pkg-config make gcc g++ clang libclang-rt-14-dev clang-format cppcheck
-  libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
-  libarchive-dev libssl-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
-  ostree gnupg zstd python3 man-db xz-utils docker-registry runc crun debootstrap systemd
-  systemd-container busybox-static openssl curl dbus iproute2 procps ca-certificates
-)
+. tests/packages.sh
 fuzz_seconds=${FUZZ_SECONDS:-5}
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
@@ -140,16 +134,8 @@ part_host () {
 }
 
 [ "$(id -u)" = 0 ] || { echo "run as root: packages are installed and a host is booted" >&2; exit 1; }
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed \
-    || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+# shellcheck disable=SC2086 # words
+install_packages $build_packages $host_packages $check_packages
 ./autogen.sh >/dev/null 2>&1
 
 start=$SECONDS
