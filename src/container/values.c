@@ -146,11 +146,26 @@ atm_values_parse_set (char **settings, GHashTable **values_out, GError **error)
   return TRUE;
 }
 
+/* What systemd itself may still hand on: in a container, or with CapabilityBoundingSet= of
+   systemd-system.conf(5), that is less than the kernel knows, and a runtime refuses the rest. */
+static guint64
+read_bounding_set (void)
+{
+  g_autofree char *status = NULL;
+  const char *line = NULL;
+
+  if (!g_file_get_contents ("/proc/1/status", &status, NULL, NULL)
+      || (line = strstr (status, "\nCapBnd:")) == NULL)
+    return G_MAXUINT64;
+  return g_ascii_strtoull (line + strlen ("\nCapBnd:"), NULL, 16);
+}
+
 /* “"CAP_CHOWN",⏎"CAP_…"⏎”: images put it between the brackets of a JSON array. */
 static char *
 dup_capabilities (void)
 {
   g_autofree char *last_text = NULL;
+  guint64 granted = read_bounding_set ();
   guint64 last = 0;
   GString *text = g_string_new (NULL);
 
@@ -158,7 +173,8 @@ dup_capabilities (void)
       || !g_ascii_string_to_unsigned (g_strstrip (last_text), 10, 0, 63, &last, NULL))
     last = G_N_ELEMENTS (capabilities) - 1;
   for (guint i = 0; i <= last && i < G_N_ELEMENTS (capabilities); i++)
-    g_string_append_printf (text, "%s\"CAP_%s\"", i > 0 ? ",\n" : "", capabilities[i]);
+    if ((granted & (G_GUINT64_CONSTANT (1) << i)) != 0)
+      g_string_append_printf (text, "%s\"CAP_%s\"", text->len > 0 ? ",\n" : "", capabilities[i]);
   g_string_append_c (text, '\n');
   return g_string_free (text, FALSE);
 }
