@@ -251,6 +251,8 @@ class Result:
 
 
 class Guest:
+    prefix, options = [], []   # words before systemd-nspawn, and more words for it
+
     def __init__(self, program=True):
         self.program = program
         self.nspawn = self.init = None
@@ -408,9 +410,10 @@ class Guest:
             self._make_cgroups()
         bind = ["--bind=%s:/var/lib/containers" % self.store]
         self.nspawn = subprocess.Popen(
+            self.prefix +
             ["systemd-nspawn", "--quiet", "-D", self.root, "-M", self.machine, "--register=no", "--keep-unit",
              "--private-network", "--capability=all", "--system-call-filter=@keyring bpf", "--resolv-conf=off",
-             "--timezone=off", "--link-journal=no", "--console=pipe"] + bind +
+             "--timezone=off", "--link-journal=no", "--console=pipe"] + bind + self.options +
             ["/usr/local/sbin/test-init", "systemd.log_target=journal"],
             stdin=subprocess.DEVNULL, stdout=open(self.console, "ab"), stderr=subprocess.STDOUT,
             start_new_session=True, preexec_fn=child)
@@ -869,8 +872,9 @@ def test(name, program=True, policy=True):
     return add
 
 
-def main():
-    """Runs the registered tests; the words of the command line choose tests whose names contain them."""
+def main(guest=Guest):
+    """Runs the registered tests, each with a booted `guest`; the words of the command line choose tests whose names
+    contain them."""
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         return
@@ -885,7 +889,7 @@ def main():
         try:
             if program and not DESTDIR:
                 raise Skip("ATOMIC_DESTDIR does not name an installed program")
-            with Guest(program=program) as g:
+            with guest(program=program) as g:
                 try:
                     g.boot()
                     if program and policy:
