@@ -869,8 +869,9 @@ def test(name, program=True, policy=True):
     return add
 
 
-def main():
-    """Runs the registered tests; the words of the command line choose tests whose names contain them."""
+def main(guest=Guest):
+    """Runs the registered tests, each in a guest(program=...); the words of the command line choose tests whose names
+    contain them."""
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
         return
@@ -885,7 +886,7 @@ def main():
         try:
             if program and not DESTDIR:
                 raise Skip("ATOMIC_DESTDIR does not name an installed program")
-            with Guest(program=program) as g:
+            with guest(program=program) as g:
                 try:
                     g.boot()
                     if program and policy:
