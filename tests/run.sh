@@ -6,15 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C.UTF-8
 
-packages=(
-  autoconf automake libtool pkg-config make gcc g++ clang libclang-rt-14-dev clang-format cppcheck
-  libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
-  libarchive-dev libssl-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
-  ostree gnupg zstd python3 man-db xz-utils docker-registry runc crun debootstrap systemd
-  systemd-container busybox-static openssl curl
-)
+. tests/packages.sh
 fuzz_seconds=${FUZZ_SECONDS:-5}
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
@@ -61,13 +55,20 @@ configure () {
   (cd "$dir" && "$top/configure" --enable-werror "$@")
 }
 
-build_and_check () {
+build () {
   local name=$1 dir=build-tests/$1
   shift
-  say "$name: build and unit tests"
+  say "$name: build"
   rm -rf "$dir"
   check "$name: configure" configure "$dir" "$@"
-  check "$name: make" make -C "$dir" -j"$jobs"
+  check "$name: make" make -C "$dir" -j"$jobs" all
+  check "$name: make the tests" make -C "$dir" -j"$jobs" check TESTS=
+}
+
+build_and_check () {
+  local name=$1 dir=build-tests/$1
+  build "$@"
+  say "$name: unit tests"
   make -C "$dir" -j"$jobs" check >"$dir/check.log" 2>&1 || tail -n 60 "$dir/check.log"
   [ -f "$dir/test-suite.log" ] || { failed=$((failed + 1)); failures+=("$name: make check"); }
   count_results "$dir"
@@ -82,7 +83,7 @@ part_lint () {
 }
 
 part_gcc () { build_and_check gcc; }
-part_clang () { build_and_check clang CC=clang CXX=clang++; }
+part_clang () { build clang CC=clang CXX=clang++; }
 part_sanitizers () {
   build_and_check sanitizers --enable-sanitizers CFLAGS='-g -O1' CXXFLAGS='-g -O1'
 }
@@ -110,7 +111,8 @@ part_dist () {
   say "distribution"
   rm -rf build-tests/dist
   check "dist: configure" configure build-tests/dist
-  check "dist: make distcheck" make -C build-tests/dist -j"$jobs" distcheck
+  # The unit tests have run from the same files already.
+  check "dist: make distcheck" make -C build-tests/dist -j"$jobs" distcheck TESTS=
 }
 
 part_host () {
@@ -120,7 +122,7 @@ part_host () {
   check "host: configure" configure build-tests/host --prefix=/usr --sysconfdir=/etc
   check "host: make install" make -C build-tests/host -j"$jobs" install DESTDIR="$stage"
   tap=$(mktemp)
-  ATOMIC_DESTDIR=$stage tests/host/run 2>&1 | tee "$tap" || true
+  ATOMIC_DESTDIR=$stage tests/host/run -j "$jobs" 2>&1 | tee "$tap" || true
   passed=$((passed + $(grep -cE '^ok [0-9]+' "$tap" || true)))
   skipped=$((skipped + $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
   passed=$((passed - $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
@@ -132,16 +134,8 @@ part_host () {
 }
 
 [ "$(id -u)" = 0 ] || { echo "run as root: packages are installed and a host is booted" >&2; exit 1; }
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed \
-    || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+# shellcheck disable=SC2086 # words
+install_packages $build_packages $host_packages $check_packages
 ./autogen.sh >/dev/null 2>&1
 
 start=$SECONDS

@@ -6,6 +6,8 @@
 
 #include "container/bundle-user.h"
 #include "container/bundle.h"
+#include "container/seccomp.h"
+#include "container/volume.h"
 #include "util/error.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -15,18 +17,27 @@
    (limits belong to the unit), so a node of the host's disk would open it; and on the host's
    network raw sockets would read everybody's packets. No network namespace: containers that come
    before any network plug-in live on the host's. */
-#define CAPABILITIES                                                                               \
-  "[\"CAP_CHOWN\", \"CAP_DAC_OVERRIDE\", \"CAP_FSETID\", \"CAP_FOWNER\", \"CAP_SETGID\","          \
-  " \"CAP_SETUID\", \"CAP_SETFCAP\", \"CAP_SETPCAP\", \"CAP_NET_BIND_SERVICE\","                   \
-  " \"CAP_SYS_CHROOT\", \"CAP_KILL\", \"CAP_AUDIT_WRITE\"]"
+static const char *const capabilities[] = {
+  "CAP_AUDIT_WRITE",
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_FOWNER",
+  "CAP_FSETID",
+  "CAP_KILL",
+  "CAP_SETFCAP",
+  "CAP_SETGID",
+  "CAP_SETPCAP",
+  "CAP_SETUID",
+  "CAP_SYS_CHROOT",
+  "CAP_NET_BIND_SERVICE",
+  NULL,
+};
 
 /* /run and /tmp before all binds, which may be below them. */
 static const char frame[]
     = "{ \"ociVersion\": \"1.0.2\","
       "  \"process\": {"
       "    \"terminal\": false,"
-      "    \"capabilities\": { \"bounding\": " CAPABILITIES ", \"effective\": " CAPABILITIES ","
-      "                        \"permitted\": " CAPABILITIES " },"
       "    \"noNewPrivileges\": true },"
       "  \"root\": { \"path\": \"rootfs\", \"readonly\": true },"
       "  \"mounts\": ["
@@ -72,16 +83,45 @@ add_strings (JsonArray *array, char **strings)
     json_array_add_string_element (array, strings[i]);
 }
 
+static JsonObject *
+new_capabilities (void)
+{
+  const char *const sets[] = { "bounding", "effective", "permitted" };
+  JsonObject *object = json_object_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (sets); i++)
+    {
+      JsonArray *array = json_array_new ();
+
+      for (guint j = 0; capabilities[j] != NULL; j++)
+        json_array_add_string_element (array, capabilities[j]);
+      json_object_set_array_member (object, sets[i], array);
+    }
+  return object;
+}
+
+static gboolean
+has_variable (char **env, const char *prefix)
+{
+  for (guint i = 0; env != NULL && env[i] != NULL; i++)
+    if (g_str_has_prefix (env[i], prefix))
+      return TRUE;
+  return FALSE;
+}
+
 static JsonArray *
-new_environment (char **env, GPtrArray *notices)
+new_environment (char **env, const char *home, GPtrArray *notices)
 {
   JsonArray *array = json_array_new ();
-  gboolean has_path = FALSE;
 
-  for (guint i = 0; env != NULL && env[i] != NULL; i++)
-    has_path = has_path || g_str_has_prefix (env[i], "PATH=");
-  if (!has_path)
+  if (!has_variable (env, "PATH="))
     json_array_add_string_element (array, DEFAULT_PATH);
+  if (!has_variable (env, "HOME="))
+    {
+      g_autofree char *variable = g_strconcat ("HOME=", home, NULL);
+
+      json_array_add_string_element (array, variable);
+    }
   for (guint i = 0; env != NULL && env[i] != NULL; i++)
     {
       const char *equals = strchr (env[i], '=');
@@ -96,27 +136,22 @@ new_environment (char **env, GPtrArray *notices)
   return array;
 }
 
-static gboolean
-add_user (JsonObject *process, const char *text, int rootfs_fd, GError **error)
+static JsonObject *
+new_user (const AtmBundleUser *user)
 {
-  g_auto (AtmBundleUser) user = { 0 };
-  JsonObject *object = NULL;
+  JsonObject *object = json_object_new ();
 
-  if (!atm_bundle_user_find (text, rootfs_fd, &user, error))
-    return FALSE;
-  object = json_object_new ();
-  json_object_set_int_member (object, "uid", user.uid);
-  json_object_set_int_member (object, "gid", user.gid);
-  if (user.groups->len > 0)
+  json_object_set_int_member (object, "uid", user->uid);
+  json_object_set_int_member (object, "gid", user->gid);
+  if (user->groups->len > 0)
     {
       JsonArray *groups = json_array_new ();
 
-      for (guint i = 0; i < user.groups->len; i++)
-        json_array_add_int_element (groups, g_array_index (user.groups, guint32, i));
+      for (guint i = 0; i < user->groups->len; i++)
+        json_array_add_int_element (groups, g_array_index (user->groups, guint32, i));
       json_object_set_array_member (object, "additionalGids", groups);
     }
-  json_object_set_object_member (process, "user", object);
-  return TRUE;
+  return object;
 }
 
 /* “/var/lib/my_data” is “var-lib-my_5fdata”: one component, and no two paths share one. */
@@ -138,7 +173,8 @@ escape_volume (const char *path)
 }
 
 static gboolean
-add_volumes (JsonArray *mounts, char **volumes, GHashTable *values, GError **error)
+add_volumes (JsonArray *mounts, char **volumes, GHashTable *values, GPtrArray *result,
+             GError **error)
 {
   const char *state = g_hash_table_lookup (values, "STATE_DIRECTORY");
   const char *container = g_hash_table_lookup (values, "NAME");
@@ -169,31 +205,39 @@ add_volumes (JsonArray *mounts, char **volumes, GHashTable *values, GError **err
         json_array_add_string_element (list, options[j]);
       json_object_set_array_member (mount, "options", list);
       json_array_add_object_element (mounts, mount);
+      g_ptr_array_add (result, atm_volume_new (path, source));
     }
   return TRUE;
 }
 
 static gboolean
 fill_in (JsonObject *object, GHashTable *values, const AtmImageConfig *config, int rootfs_fd,
-         GPtrArray *notices, GError **error)
+         GPtrArray *volumes, GPtrArray *notices, GError **error)
 {
+  g_auto (AtmBundleUser) user = { 0 };
   JsonObject *process = json_object_get_object_member (object, "process");
   const char *name = g_hash_table_lookup (values, "NAME");
   const char *working_dir = config->working_dir != NULL ? config->working_dir : "";
   g_autofree char *cwd = g_canonicalize_filename (working_dir, "/");
-  JsonArray *args = json_array_new ();
+  JsonArray *args = NULL;
 
+  if (!atm_bundle_user_find (config->user, rootfs_fd, &user, error))
+    return FALSE;
+  json_object_set_object_member (process, "user", new_user (&user));
+  args = json_array_new ();
   add_strings (args, config->entrypoint);
   add_strings (args, config->cmd);
   json_object_set_array_member (process, "args", args);
-  json_object_set_array_member (process, "env", new_environment (config->env, notices));
+  json_object_set_array_member (process, "env", new_environment (config->env, user.home, notices));
   json_object_set_string_member (process, "cwd", cwd);
+  json_object_set_object_member (process, "capabilities", new_capabilities ());
+  json_object_set_object_member (json_object_get_object_member (object, "linux"), "seccomp",
+                                 atm_seccomp_new (capabilities));
   if (strlen (name) <= HOSTNAME_MAX)
     json_object_set_string_member (object, "hostname", name);
 
-  return add_user (process, config->user, rootfs_fd, error)
-         && add_volumes (json_object_get_array_member (object, "mounts"), config->volumes, values,
-                         error);
+  return add_volumes (json_object_get_array_member (object, "mounts"), config->volumes, values,
+                      volumes, error);
 }
 
 static gboolean
@@ -204,7 +248,7 @@ has_strings (char **strings)
 
 gboolean
 atm_bundle_default (GHashTable *values, const AtmImageConfig *config, int rootfs_fd,
-                    GPtrArray *notices, JsonNode **node_out, GError **error)
+                    GPtrArray *volumes, GPtrArray *notices, JsonNode **node_out, GError **error)
 {
   g_autoptr (JsonNode) node = NULL;
 
@@ -215,7 +259,7 @@ atm_bundle_default (GHashTable *values, const AtmImageConfig *config, int rootfs
 
   node = json_from_string (frame, NULL);
   g_assert (node != NULL);
-  if (!fill_in (json_node_get_object (node), values, config, rootfs_fd, notices, error))
+  if (!fill_in (json_node_get_object (node), values, config, rootfs_fd, volumes, notices, error))
     return FALSE;
   *node_out = g_steal_pointer (&node);
   return TRUE;

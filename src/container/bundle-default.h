@@ -16,10 +16,12 @@
  * @values: (borrowed): from atm_values_resolve(): NAME and STATE_DIRECTORY
  * @config: (nullable): of the image, untrusted
  * @rootfs_fd: (borrowed): users and groups by name are looked up in it
+ * @volumes: (borrowed) (element-type AtmVolume): those of the image are added
  * @notices: (borrowed) (element-type utf8): what was left out is added
  * @node_out: (out) (transfer full): an object that may be changed
  * @error: %ATM_BUNDLE_ERROR, %G_IO_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_bundle_default (GHashTable *values, const AtmImageConfig *config, int rootfs_fd,
-                             GPtrArray *notices, JsonNode **node_out, GError **error);
+                             GPtrArray *volumes, GPtrArray *notices, JsonNode **node_out,
+                             GError **error);

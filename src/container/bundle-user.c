@@ -14,6 +14,7 @@ void
 atm_bundle_user_clear (AtmBundleUser *user)
 {
   g_clear_pointer (&user->groups, g_array_unref);
+  g_clear_pointer (&user->home, g_free);
 }
 
 /* The lines of a file of the image; none if it has no such file. */
@@ -95,6 +96,15 @@ add_memberships (char **lines, const char *name, GArray *groups, GError **error)
   return TRUE;
 }
 
+/* The sixth field (passwd(5)), which goes into a JSON text. */
+static char *
+dup_home (char **account)
+{
+  const char *home = account != NULL && g_strv_length (account) > 5 ? account[5] : "/";
+
+  return g_strdup (g_path_is_absolute (home) && g_utf8_validate (home, -1, NULL) ? home : "/");
+}
+
 gboolean
 atm_bundle_user_find (const char *text, int rootfs_fd, AtmBundleUser *user, GError **error)
 {
@@ -135,5 +145,6 @@ atm_bundle_user_find (const char *text, int rootfs_fd, AtmBundleUser *user, GErr
   user->uid = uid;
   user->gid = gid;
   user->groups = g_steal_pointer (&groups);
+  user->home = dup_home (account);
   return TRUE;
 }

@@ -13,6 +13,7 @@ typedef struct
   guint32 uid;
   guint32 gid;
   GArray *groups; /* (owned) (element-type guint32): supplementary ones */
+  char *home;     /* (owned): absolute; “/” where passwd does not say */
 } AtmBundleUser;
 
 void atm_bundle_user_clear (AtmBundleUser *user);

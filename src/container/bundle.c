@@ -7,6 +7,7 @@
 #include "container/bundle-default.h"
 #include "container/bundle-fit.h"
 #include "container/template.h"
+#include "container/volume.h"
 #include "util/error.h"
 #include "util/json.h"
 
@@ -147,13 +148,15 @@ atm_bundle_render (const AtmExports *exports, GHashTable *values, const AtmImage
   g_autoptr (JsonNode) node = NULL;
   gboolean changed = FALSE;
 
+  bundle->volumes = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_volume_free);
   bundle->notices = g_ptr_array_new_with_free_func (g_free);
   if (!get_text (exports, values, &bundle->text, error))
     return FALSE;
   if (bundle->text != NULL && !parse (bundle->text, values, &node, error))
     return FALSE;
   if (bundle->text == NULL
-      && !atm_bundle_default (values, config, rootfs_fd, bundle->notices, &node, error))
+      && !atm_bundle_default (values, config, rootfs_fd, bundle->volumes, bundle->notices, &node,
+                              error))
     return FALSE;
   bundle->object = json_node_dup_object (node);
 
@@ -180,6 +183,7 @@ atm_bundle_free (AtmBundle *bundle)
     return;
   g_clear_pointer (&bundle->text, g_bytes_unref);
   g_clear_pointer (&bundle->object, json_object_unref);
+  g_clear_pointer (&bundle->volumes, g_ptr_array_unref);
   g_clear_pointer (&bundle->notices, g_ptr_array_unref);
   g_free (bundle);
 }

@@ -25,6 +25,7 @@ typedef struct
 {
   GBytes *text;       /* (owned): config.json */
   JsonObject *object; /* (owned): the same, parsed */
+  GPtrArray *volumes; /* (owned) (element-type AtmVolume): of an image without a config.json */
   GPtrArray *notices; /* (owned) (element-type utf8): what was changed for the runtime's sake */
 } AtmBundle;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "container/template.h"
+#include "container/volume.h"
 #include "util/error.h"
 
 /* Long enough for a database to close its files, short enough for a reboot. */
@@ -73,6 +74,37 @@ get_stop_signal (const AtmImageConfig *config)
   return number > 0 ? number : SIGTERM;
 }
 
+static const char *
+get (GHashTable *values, const char *name)
+{
+  return g_hash_table_lookup (values, name);
+}
+
+/* Of the container's first process; config.json may be the image's own, and say anything. */
+static gint64
+get_uid (const AtmBundle *bundle)
+{
+  JsonNode *node = json_object_get_member (bundle->object, "process");
+
+  if (node != NULL && JSON_NODE_HOLDS_OBJECT (node))
+    node = json_object_get_member (json_node_get_object (node), "user");
+  if (node == NULL || !JSON_NODE_HOLDS_OBJECT (node))
+    return 0;
+  return json_object_get_int_member_with_default (json_node_get_object (node), "uid", 0);
+}
+
+/* The socket that crun makes for READY=1 is in a folder that only root can enter (1.8.1; the folder
+   has mode 0700 to this day): a container of another user would never be ready. */
+static gboolean
+can_notify (GHashTable *values, const AtmBundle *bundle)
+{
+  const char *start = get (values, "EXEC_START");
+  g_autofree char *runtime = g_strndup (start, strcspn (start, " "));
+  g_autofree char *base = g_path_get_basename (runtime);
+
+  return !g_str_equal (base, "crun") || get_uid (bundle) == 0;
+}
+
 static gboolean
 says_when_ready (const AtmImageConfig *config)
 {
@@ -80,10 +112,30 @@ says_when_ready (const AtmImageConfig *config)
          && g_strcmp0 (g_hash_table_lookup (config->labels, NOTIFY_LABEL), "true") == 0;
 }
 
-static const char *
-get (GHashTable *values, const char *name)
+/* “80”, “80/tcp” or “8000-8010/udp” (OCI image-spec, config.md, "ExposedPorts"); untrusted. */
+static gboolean
+is_port (const char *text)
 {
-  return g_hash_table_lookup (values, name);
+  return g_regex_match_simple ("^[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?$", text,
+                               G_REGEX_DOLLAR_ENDONLY, 0);
+}
+
+/* systemd leaves alone what begins with “X-” (systemd.unit(5)). */
+static void
+append_ports (GString *text, const AtmImageConfig *config)
+{
+  gboolean any = FALSE;
+
+  for (guint i = 0;
+       config != NULL && config->exposed_ports != NULL && config->exposed_ports[i] != NULL; i++)
+    if (is_port (config->exposed_ports[i]))
+      {
+        g_string_append_printf (text, "%s%s",
+                                any ? " " : "X-ExposedPorts=", config->exposed_ports[i]);
+        any = TRUE;
+      }
+  if (any)
+    g_string_append_c (text, '\n');
 }
 
 /* The default unit of 4.1 lets systemd follow the container by a PID file. Ours keeps the runtime
@@ -103,6 +155,7 @@ default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle 
   int stop_signal = get_stop_signal (config);
 
   g_string_append_printf (text, "[Unit]\nDescription=%s\n", get (values, "NAME"));
+  append_ports (text, config);
   for (guint i = 0; sources[i] != NULL; i++)
     if (is_plain_path (sources[i]))
       {
@@ -110,8 +163,10 @@ default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle 
 
         g_string_append_printf (text, "RequiresMountsFor=%s\n", source);
       }
-  g_string_append_printf (text, "\n[Service]\nType=%s\nWorkingDirectory=%s\n",
-                          says_when_ready (config) ? "notify\nNotifyAccess=all" : "exec", destdir);
+  g_string_append_printf (
+      text, "\n[Service]\nType=%s\nWorkingDirectory=%s\n",
+      says_when_ready (config) && can_notify (values, bundle) ? "notify\nNotifyAccess=all" : "exec",
+      destdir);
   g_string_append_printf (text, "ExecStartPre=%s\nExecStart=%s\n", get (values, "EXEC_STARTPRE"),
                           get (values, "EXEC_START"));
   /* The same clean-up afterwards, for a runtime that was killed. */
@@ -155,6 +210,22 @@ get_owner (const AtmExports *exports, GHashTable *values, const AtmBundle *bundl
   *gid_out = g_strdup_printf ("%" G_GINT64_FORMAT, json_object_get_int_member (user, "gid"));
 }
 
+/* The folder of all volumes: their own owners and modes are the container's to change, and then
+   what is set-uid in them must not be for everybody on the host. */
+static void
+append_volumes_folder (GString *text, GHashTable *values, const AtmBundle *bundle)
+{
+  const AtmVolume *volume = bundle->volumes->len > 0 ? bundle->volumes->pdata[0] : NULL;
+  g_autofree char *folder = volume != NULL ? g_path_get_dirname (volume->source) : NULL;
+  g_autofree char *escaped = NULL;
+
+  if (folder == NULL || !is_plain_path (folder))
+    return;
+  escaped = escape_specifiers (folder);
+  g_string_append_printf (text, "d    %s   :0700 :%s :%s - -\n", escaped, get (values, "HOST_UID"),
+                          get (values, "HOST_GID"));
+}
+
 /* All bind sources, whatever the host has of them today. “:” leaves mode and owner of a folder
    alone that is there already (tmpfiles.d(5)): it may be /etc. */
 static GBytes *
@@ -165,6 +236,7 @@ default_tmpfiles (const AtmExports *exports, GHashTable *values, const AtmBundle
   GString *text = g_string_new (NULL);
 
   get_owner (exports, values, bundle, &uid, &gid);
+  append_volumes_folder (text, values, bundle);
   for (guint i = 0; sources[i] != NULL; i++)
     if (is_plain_path (sources[i]) && !atm_bundle_looks_like_file (sources[i]))
       {

@@ -10,6 +10,7 @@
 #include "container/hostfs.h"
 #include "container/unit.h"
 #include "container/values.h"
+#include "container/volume.h"
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
@@ -35,8 +36,10 @@ typedef struct
   int checkout_fd;
   int host_fd;
 
+  AtmStore *store;
   AtmStoredImage *image;
   AtmExports *exports;
+  GPtrArray *volumes;
   GBytes *unit;
   GBytes *tmpfiles; /* (nullable) */
   AtmHostPlan *host_plan;
@@ -54,7 +57,9 @@ install_clear (Install *install)
   atm_fd_clear (&install->checkout_fd);
   atm_fd_clear (&install->host_fd);
   atm_stored_image_free (install->image);
+  atm_store_free (install->store);
   atm_exports_free (install->exports);
+  g_clear_pointer (&install->volumes, g_ptr_array_unref);
   g_clear_pointer (&install->unit, g_bytes_unref);
   g_clear_pointer (&install->tmpfiles, g_bytes_unref);
   atm_host_plan_free (install->host_plan);
@@ -134,7 +139,7 @@ find_remote (Install *install, const char *path, GError **error)
   real = realpath (found, NULL);
   if (real == NULL)
     return atm_throw_errno (error, "--rootfs=%s", path);
-  install->remote = g_strdup (real);
+  install->remote = g_steal_pointer (&real);
   atm_report (install->report, ATM_REPORT_STEP,
               "The remote rootfs for this container is set to be %s", install->remote);
   return TRUE;
@@ -155,8 +160,6 @@ prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *or
   install->host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (install->host_fd < 0)
     return atm_throw_errno (error, "Opening the folder /");
-  /* An image may bring set-uid programs; nobody but root gets at them from outside the container.
-   */
   return (options->rootfs == NULL || find_remote (install, options->rootfs, error))
          && atm_container_check_name (install->name, error)
          && atm_values_parse_set (options->set, &install->set, error)
@@ -210,20 +213,14 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
 }
 
 static gboolean
-get_image (Install *install, AtmStore **store_out, const AtmOrigin *origin, AtmPullFlags pull,
-           GError **error)
+get_image (Install *install, const AtmOrigin *origin, AtmPullFlags pull, GError **error)
 {
-  g_autoptr (AtmStore) store = NULL;
-
-  if (!atm_store_open (install->system->repository, TRUE, &store, install->cancellable, error)
-      || !load_stored_image (install, store, origin, error))
+  if (!atm_pull_open_store (install->system, &install->store, install->cancellable, error)
+      || !load_stored_image (install, install->store, origin, error))
     return FALSE;
-  if (install->image == NULL
-      && !atm_pull (install->system, origin, pull, install->report, &install->image,
-                    install->cancellable, error))
-    return FALSE;
-  *store_out = g_steal_pointer (&store);
-  return TRUE;
+  return install->image != NULL
+         || atm_pull (install->system, origin, pull, install->report, &install->image,
+                      install->cancellable, error);
 }
 
 static gboolean
@@ -347,6 +344,7 @@ build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config
   report_notices (install, bundle->notices);
   report_notices (install, atm_host_plan_get_notices (install->host_plan));
 
+  install->volumes = g_ptr_array_ref (bundle->volumes);
   info = make_info (install, values);
   info_bytes = atm_info_to_bytes (info);
   mount_points = atm_bundle_dup_mount_points (bundle, &sources);
@@ -407,6 +405,26 @@ create_host_files (const Install *install, Undo *undo, GError **error)
   return created;
 }
 
+/* Before tmpfiles, which make what is still missing. What was filled stays after a failure, as all
+   state does: nothing in it is in anybody's way. */
+static gboolean
+fill_volumes (const Install *install, GError **error)
+{
+  g_autofree char *rootfs = g_strconcat (install->name, ".0/rootfs", NULL);
+  g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
+  atm_autofd int rootfs_fd = -1;
+
+  if (install->volumes->len == 0)
+    return TRUE;
+  if ((install->remote != NULL ? !atm_open_dir_at (AT_FDCWD, install->remote, &rootfs_fd, error)
+                               : !atm_open_dir_at (install->checkout_fd, rootfs, &rootfs_fd, error))
+      || !atm_volumes_fill (install->volumes, install->store, install->image->commit, rootfs_fd,
+                            notices, install->cancellable, error))
+    return FALSE;
+  report_notices (install, notices);
+  return TRUE;
+}
+
 /* After the commit point: host files, unit, tmpfiles, systemd. */
 static gboolean
 activate (const Install *install, Undo *undo, GError **error)
@@ -418,6 +436,8 @@ activate (const Install *install, Undo *undo, GError **error)
     return FALSE;
   if (install->exports->no_service)
     return TRUE;
+  if (!fill_volumes (install, error))
+    return FALSE;
   if (!atm_host_file_create (system->unit_dir, install->unit_name, install->unit, error))
     return FALSE;
   undo->unit = TRUE;
@@ -450,13 +470,13 @@ activate (const Install *install, Undo *undo, GError **error)
 }
 
 static gboolean
-provide_rootfs (const Install *install, AtmStore *store, AtmDeployment *deployment, GError **error)
+provide_rootfs (const Install *install, AtmDeployment *deployment, GError **error)
 {
   int fd = atm_deployment_get_fd (deployment);
 
   if (install->remote == NULL)
-    return atm_store_check_out (store, install->image->commit, fd, "rootfs", install->cancellable,
-                                error);
+    return atm_store_check_out (install->store, install->image->commit, fd, "rootfs",
+                                install->cancellable, error);
   return symlinkat (install->remote, fd, "rootfs") == 0
          || atm_throw_errno (error, "Creating the link rootfs");
 }
@@ -465,20 +485,18 @@ static gboolean
 install_image (Install *install, const AtmOrigin *origin, AtmPullFlags pull, GError **error)
 {
   const AtmSystem *system = install->system;
-  g_autoptr (AtmStore) store = NULL;
   g_autoptr (AtmImageConfig) config = NULL;
   g_autoptr (AtmDeployment) deployment = NULL;
   g_auto (Undo) undo = { .install = install };
 
-  if (!check_host (install, error) || !get_image (install, &store, origin, pull, error)
+  if (!check_host (install, error) || !get_image (install, origin, pull, error)
       || !parse_config (install, &config, error)
       || !atm_deployment_begin (install->checkout_fd, install->name, 0, &deployment, error))
     return FALSE;
 
   atm_report (install->report, ATM_REPORT_STEP, "Extracting to %s/%s.0", system->checkout,
               install->name);
-  if (!provide_rootfs (install, store, deployment, error)
-      || !build (install, deployment, config, error))
+  if (!provide_rootfs (install, deployment, error) || !build (install, deployment, config, error))
     return atm_prefix_error (error, "%s", install->image->reference);
   if (g_cancellable_set_error_if_cancelled (install->cancellable, error))
     return FALSE;

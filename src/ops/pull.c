@@ -9,6 +9,7 @@
 #include "registry/proxy.h"
 #include "trust/trust.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/text.h"
 
 /* A layer needs its own size while it is fetched and about twice that when unpacked
@@ -199,6 +200,15 @@ load_if_stored (AtmStore *store, const char *reference, AtmStoredImage **image_o
 }
 
 gboolean
+atm_pull_open_store (const AtmSystem *system, AtmStore **store_out, GCancellable *cancellable,
+                     GError **error)
+{
+  /* An image may bring set-uid programs; nobody but root gets at them from outside a container. */
+  return atm_make_dirs (system->checkout, 0700, NULL, error)
+         && atm_store_open (system->repository, TRUE, store_out, cancellable, error);
+}
+
+gboolean
 atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust **trust_out,
                      GError **error)
 {
@@ -231,7 +241,7 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
       || !open_source (system, origin, &source, error)
       || !fetch_manifest (source, origin, what, &served, cancellable, error)
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
-      || !atm_store_open (system->repository, TRUE, &store, cancellable, error)
+      || !atm_pull_open_store (system, &store, cancellable, error)
       || !load_if_stored (store, reference, &image, cancellable, error))
     return FALSE;
 

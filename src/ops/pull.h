@@ -30,6 +30,15 @@ gboolean atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlag
                    GError **error);
 
 /**
+ * atm_pull_open_store:
+ *
+ * Opens the store of @system; what is missing of its folders is made.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull_open_store (const AtmSystem *system, AtmStore **store_out,
+                              GCancellable *cancellable, GError **error);
+
+/**
  * atm_pull_open_trust:
  *
  * As atm_trust_open(), with the paths of @system.

@@ -27,7 +27,8 @@ create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GErr
 {
   g_autoptr (GKeyFile) config = NULL;
 
-  if (!atm_make_dirs (path, 0755, NULL, error)
+  /* Objects are set-uid where an image's files are; only root may get at them. */
+  if (!atm_make_dirs (path, 0700, NULL, error)
       || !ostree_repo_create (repo,
                               geteuid () == 0 ? OSTREE_REPO_MODE_BARE : OSTREE_REPO_MODE_BARE_USER,
                               cancellable, error))
@@ -136,11 +137,10 @@ atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
   return TRUE;
 }
 
-gboolean
-atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char *name,
-                     GCancellable *cancellable, GError **error)
+/* Whether @commit has a merged tree that can be written as @name. */
+static gboolean
+check_image (AtmStore *store, const char *commit, const char *name, GError **error)
 {
-  OstreeRepoCheckoutAtOptions options = { 0 };
   g_autoptr (GVariant) metadata = NULL;
   guint32 format = 0;
 
@@ -159,11 +159,50 @@ atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char
                       "The image %s was stored by another program, without its merged tree; pull "
                       "it again",
                       commit);
+  return TRUE;
+}
 
+gboolean
+atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char *name,
+                     GCancellable *cancellable, GError **error)
+{
+  OstreeRepoCheckoutAtOptions options = { 0 };
+
+  if (!check_image (store, commit, name, error))
+    return FALSE;
   options.mode = store->user_mode ? OSTREE_REPO_CHECKOUT_MODE_USER : OSTREE_REPO_CHECKOUT_MODE_NONE;
   options.overwrite_mode = OSTREE_REPO_CHECKOUT_OVERWRITE_NONE;
   options.no_copy_fallback = TRUE;
   if (!ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit, cancellable, error))
     return atm_prefix_error (error, "Checking out the image %s as %s", commit, name);
+  return TRUE;
+}
+
+gboolean
+atm_store_copy_out (AtmStore *store, const char *commit, const char *path, int dir_fd,
+                    const char *name, gboolean *found_out, GCancellable *cancellable,
+                    GError **error)
+{
+  OstreeRepoCheckoutAtOptions options = { 0 };
+  g_autoptr (GFile) root = NULL, folder = NULL;
+
+  if (!check_image (store, commit, name, error)
+      || !ostree_repo_read_commit (store->repo, commit, &root, NULL, cancellable, error))
+    return FALSE;
+  /* Not left to the checkout: it says “not found” of a lost object, too. */
+  folder = g_file_resolve_relative_path (root, path + strspn (path, "/"));
+  if (g_file_query_file_type (folder, G_FILE_QUERY_INFO_NOFOLLOW_SYMLINKS, cancellable)
+      != G_FILE_TYPE_DIRECTORY)
+    {
+      *found_out = FALSE;
+      return TRUE;
+    }
+  options.mode = store->user_mode ? OSTREE_REPO_CHECKOUT_MODE_USER : OSTREE_REPO_CHECKOUT_MODE_NONE;
+  options.overwrite_mode = OSTREE_REPO_CHECKOUT_OVERWRITE_NONE;
+  options.force_copy = TRUE;
+  options.subpath = path;
+  if (!ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit, cancellable, error))
+    return atm_prefix_error (error, "Copying %s of the image %s", path, commit);
+  *found_out = TRUE;
   return TRUE;
 }

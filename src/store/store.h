@@ -117,6 +117,23 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char *name,
                               GCancellable *cancellable, GError **error);
 
+/**
+ * atm_store_copy_out:
+ * @commit: as for atm_store_check_out()
+ * @path: absolute path of a folder of the image, without links, “.” and “..”
+ * @dir_fd: (borrowed): a folder on any file system
+ * @name: one component; made with the owner and mode of @path, must not exist. What a failure
+ *   leaves there is the caller's to remove
+ * @found_out: (out): whether the image has such a folder; nothing is made if it has not
+ * @error: %G_IO_ERROR, %ATM_STORE_ERROR_UNSUPPORTED
+ *
+ * Unlike those of atm_store_check_out() the files are copies and may be written.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_copy_out (AtmStore *store, const char *commit, const char *path, int dir_fd,
+                             const char *name, gboolean *found_out, GCancellable *cancellable,
+                             GError **error);
+
 /* ---- importing an image ---- */
 
 /* A transaction; its cleanup aborts what was not committed. Objects have no name that anybody looks

@@ -264,9 +264,10 @@ atm_open_dir_at (int dir_fd, const char *path, int *fd_out, GError **error)
 gboolean
 atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error)
 {
+  g_autofree char *parent = g_path_get_dirname (path);
   atm_autofd int fd = -1;
 
-  if (g_mkdir_with_parents (path, (int) mode) < 0)
+  if (g_mkdir_with_parents (parent, 0755) < 0 || (mkdir (path, mode) < 0 && errno != EEXIST))
     return atm_throw_errno (error, "Creating the folder %s", path);
   fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)

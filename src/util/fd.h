@@ -121,7 +121,7 @@ gboolean atm_open_dir_at (int dir_fd, const char *path, int *fd_out, GError **er
 
 /**
  * atm_make_dirs:
- * @path: absolute; missing folders are made with @mode
+ * @path: absolute; if it is missing it is made with @mode, and missing ones above it with 0755
  * @fd_out: (out) (optional): a descriptor of the last one
  * @error: %G_IO_ERROR
  */

@@ -34,7 +34,8 @@ render_default (const char *config_text, const char *name, AtmBundle **bundle_ou
   atm_autofd int fd = atm_test_scratch_dir ();
 
   atm_test_write_at (fd, "etc/passwd",
-                     "root:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:34:w:/:/bin/sh\n");
+                     "root:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:34:w:/srv/web:/bin/sh\n"
+                     "odd:x:40:34:w:../home:\nnone:x:41:34\n");
   atm_test_write_at (fd, "etc/group", "root:x:0:\nwww:x:34:\nlog:x:50:web,other\naud:x:51:web\n");
   return atm_bundle_render (exports, table, config, fd, bundle_out, error);
 }
@@ -219,9 +220,18 @@ test_default (void)
     { NULL, "$.hostname", "[\"web\"]" },
     { NULL, "$.linux.namespaces[*].type", "[\"pid\",\"ipc\",\"uts\",\"mount\"]" },
     { NULL, "$.process.env",
-      "[[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"]]" },
+      "[[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\","
+      "\"HOME=/root\"]]" },
     { "{\"Cmd\":[\"x\"],\"Env\":[\"PATH=/x\",\"A=b=c\",\"bad\",\"=y\"]}", "$.process.env",
-      "[[\"PATH=/x\",\"A=b=c\"]]" },
+      "[[\"HOME=/root\",\"PATH=/x\",\"A=b=c\"]]" },
+    { "{\"Cmd\":[\"x\"],\"Env\":[\"PATH=/x\",\"HOME=/h\"]}", "$.process.env",
+      "[[\"PATH=/x\",\"HOME=/h\"]]" },
+    { "{\"Cmd\":[\"x\"],\"User\":\"web\"}", "$.process.env[1]", "[\"HOME=/srv/web\"]" },
+    { "{\"Cmd\":[\"x\"],\"User\":\"1000\"}", "$.process.env[1]", "[\"HOME=/\"]" },
+    { "{\"Cmd\":[\"x\"],\"User\":\"odd\"}", "$.process.env[1]", "[\"HOME=/\"]" },
+    { "{\"Cmd\":[\"x\"],\"User\":\"none\"}", "$.process.env[1]", "[\"HOME=/\"]" },
+    { NULL, "$.linux.seccomp.defaultAction", "[\"SCMP_ACT_ERRNO\"]" },
+    { NULL, "$.process.capabilities.ambient", "[]" },
     { "{\"Cmd\":[\"x\"],\"WorkingDir\":\"srv/../data/\"}", "$.process.cwd", "[\"/data\"]" },
     { "{\"Cmd\":[\"x\"],\"User\":\"web\"}", "$.process.user",
       "[{\"uid\":33,\"gid\":34,\"additionalGids\":[50,51]}]" },

@@ -63,6 +63,10 @@ test_default (void)
     { "{\"Cmd\":[\"x\"],\"StopSignal\":\"SIGRTMIN+31\"}", "\nKillSignal=15\n" },
     { "{\"Cmd\":[\"x\"],\"StopSignal\":\"9\\nExecStart=/bin/sh\"}", "\nKillSignal=15\n" },
     { "{\"Cmd\":[\"x\"],\"StopSignal\":\"0\"}", "\nKillSignal=15\n" },
+    { "{\"Cmd\":[\"x\"],\"ExposedPorts\":[\"80/tcp\",\"x\",\"1\\n\",\"53\",\"6-7/udp\"]}",
+      "\nX-ExposedPorts=80/tcp 53 6-7/udp\n" },
+    { "{\"Cmd\":[\"x\"],\"ExposedPorts\":[\"80/tcp\\nExecStart=/bin/sh\"]}",
+      "\nDescription=web\nRequiresMountsFor=" },
     { "{\"Cmd\":[\"x\"],\"Volumes\":[\"/50%\"]}", "\nRequiresMountsFor=/var/lib/web/50_25\n" },
     { "{\"Cmd\":[\"x\"],\"Volumes\":[\"/a\\nb\"]}", "\nRequiresMountsFor=/var/lib/web/a_0ab\n" },
   };
@@ -73,6 +77,45 @@ test_default (void)
 
       if (strstr (text, cases[i].line) == NULL)
         g_error ("case %u: no %s in %s", i, cases[i].line, text);
+    }
+}
+
+/* crun has a notify socket for root only. */
+static void
+test_notify (void)
+{
+  const struct
+  {
+    const char *runtime;
+    const char *user;
+    const char *line;
+  } cases[] = {
+    { "/usr/bin/runc", "5", "\nType=notify\n" },
+    { "/usr/bin/crun", "0", "\nType=notify\n" },
+    { "/usr/bin/crun", "5", "\nType=exec\n" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      AtmToolValues mine = tool;
+      g_autofree char *json
+          = g_strdup_printf ("{\"Cmd\":[\"x\"],\"Notify\":1,\"User\":\"%s\"}", cases[i].user);
+      g_autoptr (AtmExports) exports = atm_exports_new ();
+      g_autoptr (AtmImageConfig) config = atm_test_config (json);
+      g_autoptr (GHashTable) values = NULL;
+      g_autoptr (AtmBundle) bundle = NULL;
+      g_autoptr (GBytes) bytes = NULL;
+      g_autofree char *text = NULL;
+      g_autoptr (GError) error = NULL;
+      atm_autofd int fd = atm_test_scratch_dir ();
+
+      mine.runtime = cases[i].runtime;
+      values = atm_values_resolve (exports, &mine, NULL, NULL);
+      g_assert_true (atm_bundle_render (exports, values, config, fd, &bundle, &error));
+      g_assert_true (atm_unit_render (exports, values, config, bundle, &bytes, &error));
+      text = g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+      if (strstr (text, cases[i].line) == NULL)
+        g_error ("case %u: %s", i, text);
     }
 }
 
@@ -113,7 +156,8 @@ test_verify (void)
   for (guint i = 0; i < G_N_ELEMENTS (templates); i++)
     {
       const char *const argv[] = { analyze, "verify", "--man=no", path, NULL };
-      g_autofree char *text = render (templates[i], "{\"Cmd\":[\"x\"],\"Volumes\":[\"/50%\"]}");
+      g_autofree char *text = render (templates[i], "{\"Cmd\":[\"x\"],\"Volumes\":[\"/50%\"],"
+                                                    "\"ExposedPorts\":[\"80/tcp\"]}");
       g_autofree char *output = NULL;
       g_autoptr (GSubprocess) process = NULL;
       g_autoptr (GError) error = NULL;
@@ -179,7 +223,7 @@ test_tmpfiles (void)
     { NULL, FRAME (BIND ("relative") "," BIND ("/no/../x") "," BIND ("/no/x y")), NULL, NULL },
     { NULL, FRAME (BIND ("/no/x\\nf /etc/evil") "," BIND ("/no/\\\"")), NULL, NULL },
     { NULL, NULL, "{\"Cmd\":[\"x\"],\"User\":\"5:6\",\"Volumes\":[\"/no\"]}",
-      "d    /var/lib/web/no   :0700 :5 :6 - -\n" },
+      "d    /var/lib/web   :0700 :0 :0 - -\nd    /var/lib/web/no   :0700 :5 :6 - -\n" },
     { NULL, "{}", NULL, NULL },
   };
 
@@ -220,6 +264,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/unit/default", test_default);
+  g_test_add_func ("/unit/notify", test_notify);
   g_test_add_func ("/unit/template", test_template);
   g_test_add_func ("/unit/verify", test_verify);
   g_test_add_func ("/unit/tmpfiles", test_tmpfiles);
