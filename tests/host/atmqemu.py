@@ -10,10 +10,8 @@ import glob
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 
 from atmhost import *   # noqa: F403
