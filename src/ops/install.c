@@ -105,13 +105,13 @@ undo_clear (Undo *undo)
       if (undo->unit
           && !atm_host_file_remove (install->system->unit_dir, install->unit_name, &error))
         g_clear_error (&error);
-      if (undo->unit && undo->systemd != NULL && !atm_systemd_reload (undo->systemd, &error))
-        g_clear_error (&error);
       if (undo->tmpfiles
           && !atm_host_file_remove (install->system->tmpfiles_dir, install->tmpfiles_name, &error))
         g_clear_error (&error);
       if (undo->host_files != NULL)
         undo_host_files (install, undo->host_files);
+      if (undo->systemd != NULL && !atm_systemd_reload (undo->systemd, &error))
+        g_clear_error (&error);
       if (undo->container && !atm_container_remove (install->checkout_fd, install->name, &error))
         g_clear_error (&error);
     }
@@ -425,38 +425,31 @@ fill_volumes (const Install *install, GError **error)
   return TRUE;
 }
 
-/* After the commit point: host files, unit, tmpfiles, systemd. */
 static gboolean
-activate (const Install *install, Undo *undo, GError **error)
+create_service_files (const Install *install, Undo *undo, GError **error)
 {
   const AtmSystem *system = install->system;
-  const AtmReport *report = install->report;
 
-  if (!create_host_files (install, undo, error))
-    return FALSE;
-  if (install->exports->no_service)
-    return TRUE;
-  if (!fill_volumes (install, error))
-    return FALSE;
-  if (!atm_host_file_create (system->unit_dir, install->unit_name, install->unit, error))
+  if (!fill_volumes (install, error)
+      || !atm_host_file_create (system->unit_dir, install->unit_name, install->unit, error))
     return FALSE;
   undo->unit = TRUE;
-  if (install->tmpfiles != NULL)
-    {
-      if (!atm_host_file_create (system->tmpfiles_dir, install->tmpfiles_name, install->tmpfiles,
-                                 error))
-        return FALSE;
-      undo->tmpfiles = TRUE;
-    }
+  if (install->tmpfiles == NULL)
+    return TRUE;
+  undo->tmpfiles = atm_host_file_create (system->tmpfiles_dir, install->tmpfiles_name,
+                                         install->tmpfiles, error);
+  return undo->tmpfiles;
+}
 
-  if (!atm_systemd_connect (&undo->systemd, error))
-    return FALSE;
-  atm_report (report, ATM_REPORT_STEP, "systemctl daemon-reload");
-  if (!atm_systemd_reload (undo->systemd, error))
-    return FALSE;
+static gboolean
+enable_service (const Install *install, Undo *undo, GError **error)
+{
+  const AtmReport *report = install->report;
+
   if (undo->tmpfiles)
     {
-      g_autofree char *path = g_build_filename (system->tmpfiles_dir, install->tmpfiles_name, NULL);
+      g_autofree char *path
+          = g_build_filename (install->system->tmpfiles_dir, install->tmpfiles_name, NULL);
 
       atm_report (report, ATM_REPORT_STEP, "systemd-tmpfiles --create %s", path);
       if (!atm_tmpfiles_create (path, install->cancellable, error))
@@ -464,9 +457,24 @@ activate (const Install *install, Undo *undo, GError **error)
     }
   undo->enabled = TRUE;
   atm_report (report, ATM_REPORT_STEP, "systemctl enable %s", install->name);
-  if (!atm_systemd_enable (undo->systemd, install->unit_name, error))
+  return atm_systemd_enable (undo->systemd, install->unit_name, error);
+}
+
+/* After the commit point: host files, unit, tmpfiles, systemd. */
+static gboolean
+activate (const Install *install, Undo *undo, GError **error)
+{
+  gboolean service = !install->exports->no_service;
+
+  if (!create_host_files (install, undo, error)
+      || (service && !create_service_files (install, undo, error))
+      || !atm_systemd_connect (&undo->systemd, error))
     return FALSE;
-  return !g_cancellable_set_error_if_cancelled (install->cancellable, error);
+  /* also without a service: host files may be units and drop-ins */
+  atm_report (install->report, ATM_REPORT_STEP, "systemctl daemon-reload");
+  return atm_systemd_reload (undo->systemd, error)
+         && (!service || enable_service (install, undo, error))
+         && !g_cancellable_set_error_if_cancelled (install->cancellable, error);
 }
 
 static gboolean

@@ -23,20 +23,15 @@ throw_not_found (const char *name, GError **error)
 
 /* The service goes first: nothing runs from files that are being removed. */
 static gboolean
-remove_service (const AtmSystem *system, const char *name, const AtmReport *report,
-                GCancellable *cancellable, GError **error)
+remove_service (const AtmSystem *system, AtmSystemd *systemd, const char *name,
+                const AtmReport *report, GCancellable *cancellable, GError **error)
 {
   g_autofree char *unit = g_strconcat (name, ".service", NULL);
-  g_autoptr (AtmSystemd) systemd = NULL;
 
   atm_report (report, ATM_REPORT_STEP, "systemctl disable --now %s", name);
-  if (!atm_systemd_connect (&systemd, error)
-      || !atm_systemd_stop (systemd, unit, cancellable, error)
-      || !atm_systemd_disable (systemd, unit, error)
-      || !atm_host_file_remove (system->unit_dir, unit, error))
-    return FALSE;
-  atm_report (report, ATM_REPORT_STEP, "systemctl daemon-reload");
-  return atm_systemd_reload (systemd, error);
+  return atm_systemd_stop (systemd, unit, cancellable, error)
+         && atm_systemd_disable (systemd, unit, error)
+         && atm_host_file_remove (system->unit_dir, unit, error);
 }
 
 static gboolean
@@ -76,6 +71,7 @@ atm_uninstall (const AtmSystem *system, const char *name, const AtmReport *repor
 {
   g_auto (AtmLock) lock = ATM_LOCK_INIT;
   g_autoptr (AtmContainer) container = NULL;
+  g_autoptr (AtmSystemd) systemd = NULL;
   g_autoptr (GError) local = NULL;
   atm_autofd int checkout_fd = -1;
 
@@ -96,11 +92,16 @@ atm_uninstall (const AtmSystem *system, const char *name, const AtmReport *repor
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
+  if (!atm_systemd_connect (&systemd, error))
+    return FALSE;
   /* A container that cannot tell whether it has a service may have one. */
-  if (container->info == NULL || container->info->has_service)
-    if (!remove_service (system, name, report, cancellable, error))
-      return FALSE;
-  return remove_tmpfiles (system, name, report, error)
-         && remove_host_files (container, report, error)
-         && atm_container_remove (checkout_fd, name, error);
+  if ((container->info == NULL || container->info->has_service)
+      && !remove_service (system, systemd, name, report, cancellable, error))
+    return FALSE;
+  if (!remove_tmpfiles (system, name, report, error)
+      || !remove_host_files (container, report, error))
+    return FALSE;
+  /* after the host files, which may be units and drop-ins, too */
+  atm_report (report, ATM_REPORT_STEP, "systemctl daemon-reload");
+  return atm_systemd_reload (systemd, error) && atm_container_remove (checkout_fd, name, error);
 }
