@@ -82,7 +82,10 @@ part_lint () {
   done
 }
 
-part_gcc () { build_and_check gcc; }
+part_gcc () {
+  build_and_check gcc
+  check "gcc: make bench" make -C build-tests/gcc bench
+}
 part_clang () { build clang CC=clang CXX=clang++; }
 part_sanitizers () {
   build_and_check sanitizers --enable-sanitizers CFLAGS='-g -O1' CXXFLAGS='-g -O1'
