@@ -183,6 +183,20 @@ is_present (const Install *install, gboolean *present_out, GError **error)
 
 /* ---- step 2: the image ---- */
 
+/* Whether a stored image is the one that was typed. A short name means what is stored under it,
+   from wherever it was pulled (command.md 3); a full name and a layout mean themselves. What the
+   Python tool pulled has no merged tree and is pulled again. */
+static gboolean
+is_meant (const AtmStoredImage *image, const AtmOrigin *origin)
+{
+  g_autofree char *what = atm_origin_to_string (origin);
+
+  if (image->canonical == NULL)
+    return FALSE;
+  return g_str_equal (image->canonical, what)
+         || (origin->transport == ATM_TRANSPORT_DOCKER && !origin->name->domain_typed);
+}
+
 /* The image in the store, if it is one that can be checked out and today's policy allows it. */
 static gboolean
 load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, GError **error)
@@ -200,8 +214,7 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  /* Pulled by the Python tool: layers without a merged tree. Or the same name, another source. */
-  if (image->canonical == NULL)
+  if (!is_meant (image, origin))
     return TRUE;
   if (!atm_origin_parse_stored (image->canonical, image->reference, &stored_origin, error)
       || !atm_pull_open_trust (install->system, stored_origin, &trust, error)
