@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +14,7 @@
 #include "util/sha256.h"
 
 #define LINK_MAX_BYTES 4096
-#define COPY_BYTES 65536
+#define READ_BYTES 65536
 
 typedef enum
 {
@@ -78,7 +77,7 @@ static gboolean
 hash_fd (int fd, char **checksum_out, GError **error)
 {
   g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
-  guint8 buffer[COPY_BYTES];
+  guint8 buffer[READ_BYTES];
   gssize n = 0;
 
   while ((n = read (fd, buffer, sizeof buffer)) != 0)
@@ -487,51 +486,17 @@ atm_host_plan_get_notices (const AtmHostPlan *plan)
 /* ---- carrying it out ---- */
 
 static gboolean
-copy_file (int from_fd, int to_fd, GError **error)
-{
-  guint8 buffer[COPY_BYTES];
-  gssize n = 0;
-
-  while ((n = read (from_fd, buffer, sizeof buffer)) != 0)
-    {
-      g_autoptr (GBytes) bytes = NULL;
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        return atm_throw_errno (error, "Reading");
-      bytes = g_bytes_new_static (buffer, (gsize) n);
-      if (!atm_write_all (to_fd, bytes, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-static gboolean
 create_file (const AtmHostPlan *plan, const Entry *entry, int dir_fd, const char *name,
              GError **error)
 {
-  g_autofree char *temporary = g_strdup_printf (".%s.%08x", name, g_random_int ());
   atm_autofd int from_fd = -1;
-  atm_autofd int fd = openat (dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  gboolean ok = fd >= 0;
 
-  if (!ok)
-    return atm_throw_errno (error, "Creating %s", entry->path);
-  if (entry->rendered != NULL)
-    ok = atm_write_all (fd, entry->rendered, error);
-  else
-    ok = atm_open_beneath (plan->hostfs_fd, entry->source, O_RDONLY | O_NOFOLLOW, &from_fd, error)
-         && copy_file (from_fd, fd, error);
-  if (ok && (fchmod (fd, entry->mode) < 0 || fsync (fd) < 0))
-    ok = atm_throw_errno (error, "Writing");
-  if (ok && renameat2 (dir_fd, temporary, dir_fd, name, RENAME_NOREPLACE) < 0)
-    ok = atm_throw_errno (error, "Naming");
-  if (!ok)
-    {
-      (void) unlinkat (dir_fd, temporary, 0);
-      return atm_prefix_error (error, "%s", entry->path);
-    }
+  if (entry->rendered != NULL
+          ? !atm_create_file_at (dir_fd, name, entry->rendered, entry->mode, error)
+          : !atm_open_beneath (plan->hostfs_fd, entry->source, O_RDONLY | O_NOFOLLOW, &from_fd,
+                               error)
+                || !atm_copy_file_at (from_fd, dir_fd, name, entry->mode, error))
+    return atm_prefix_error (error, "%s", entry->path);
   return TRUE;
 }
 

@@ -35,6 +35,7 @@ typedef struct
   char *tmpfiles_name;
   int checkout_fd;
   int host_fd;
+  int rootfs_fd; /* the checked-out root file system, or the shared one */
 
   AtmStore *store;
   AtmStoredImage *image;
@@ -56,6 +57,7 @@ install_clear (Install *install)
   g_free (install->tmpfiles_name);
   atm_fd_clear (&install->checkout_fd);
   atm_fd_clear (&install->host_fd);
+  atm_fd_clear (&install->rootfs_fd);
   atm_stored_image_free (install->image);
   atm_store_free (install->store);
   atm_exports_free (install->exports);
@@ -205,16 +207,10 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
   g_autoptr (AtmOrigin) stored_origin = NULL;
   g_autoptr (AtmTrust) trust = NULL;
   g_autoptr (AtmVerdict) verdict = NULL;
-  g_autoptr (GError) local = NULL;
 
-  if (!atm_store_load_image (store, origin->name->familiar, &image, install->cancellable, &local))
-    {
-      if (g_error_matches (local, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND))
-        return TRUE;
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  if (!is_meant (image, origin))
+  if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
+    return FALSE;
+  if (image == NULL || !is_meant (image, origin))
     return TRUE;
   if (!atm_origin_parse_stored (image->canonical, image->reference, &stored_origin, error)
       || !atm_pull_open_trust (install->system, stored_origin, &trust, error)
@@ -300,14 +296,14 @@ resolve_values (const Install *install)
 }
 
 static gboolean
-read_exports (Install *install, AtmDeployment *deployment, int *rootfs_fd_out, GError **error)
+read_exports (Install *install, AtmDeployment *deployment, GError **error)
 {
-  atm_autofd int rootfs_fd = -1;
-
   if ((install->remote != NULL
-           ? !atm_open_dir_at (AT_FDCWD, install->remote, &rootfs_fd, error)
-           : !atm_open_dir_at (atm_deployment_get_fd (deployment), "rootfs", &rootfs_fd, error))
-      || !atm_exports_read (rootfs_fd, install->image->reference, &install->exports, error))
+           ? !atm_open_dir_at (AT_FDCWD, install->remote, &install->rootfs_fd, error)
+           : !atm_open_dir_at (atm_deployment_get_fd (deployment), "rootfs", &install->rootfs_fd,
+                               error))
+      || !atm_exports_read (install->rootfs_fd, install->image->reference, &install->exports,
+                            error))
     return FALSE;
   if (!install->exports->found)
     {
@@ -318,7 +314,6 @@ read_exports (Install *install, AtmDeployment *deployment, int *rootfs_fd_out, G
                   "Warning: You may want to modify %s/%s.0/config.json", install->system->checkout,
                   install->name);
     }
-  *rootfs_fd_out = g_steal_fd (&rootfs_fd);
   return TRUE;
 }
 
@@ -334,7 +329,6 @@ report_notices (const Install *install, GPtrArray *notices)
 static gboolean
 build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config, GError **error)
 {
-  atm_autofd int rootfs_fd = -1;
   g_autoptr (GHashTable) values = NULL;
   g_autoptr (AtmBundle) bundle = NULL;
   g_autoptr (AtmInfo) info = NULL;
@@ -343,13 +337,13 @@ build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config
   g_auto (GStrv) sources = NULL;
   g_autofree char *tmpfiles_copy = g_strdup_printf ("tmpfiles-%s.conf", install->name);
 
-  if (!read_exports (install, deployment, &rootfs_fd, error))
+  if (!read_exports (install, deployment, error))
     return FALSE;
   values = resolve_values (install);
-  if (!atm_bundle_render (install->exports, values, config, rootfs_fd, &bundle, error)
+  if (!atm_bundle_render (install->exports, values, config, install->rootfs_fd, &bundle, error)
       || !atm_unit_render (install->exports, values, config, bundle, &install->unit, error)
       || !atm_tmpfiles_render (install->exports, values, bundle, &install->tmpfiles, error)
-      || !atm_hostfs_plan (rootfs_fd, install->host_fd, install->exports, values,
+      || !atm_hostfs_plan (install->rootfs_fd, install->host_fd, install->exports, values,
                            &install->host_plan, error))
     return FALSE;
   if (install->remote != NULL)
@@ -423,16 +417,12 @@ create_host_files (const Install *install, Undo *undo, GError **error)
 static gboolean
 fill_volumes (const Install *install, GError **error)
 {
-  g_autofree char *rootfs = g_strconcat (install->name, ".0/rootfs", NULL);
   g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
-  atm_autofd int rootfs_fd = -1;
 
   if (install->volumes->len == 0)
     return TRUE;
-  if ((install->remote != NULL ? !atm_open_dir_at (AT_FDCWD, install->remote, &rootfs_fd, error)
-                               : !atm_open_dir_at (install->checkout_fd, rootfs, &rootfs_fd, error))
-      || !atm_volumes_fill (install->volumes, install->store, install->image->commit, rootfs_fd,
-                            notices, install->cancellable, error))
+  if (!atm_volumes_fill (install->volumes, install->store, install->image->commit,
+                         install->rootfs_fd, notices, install->cancellable, error))
     return FALSE;
   report_notices (install, notices);
   return TRUE;
@@ -545,6 +535,7 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
     .cancellable = cancellable,
     .checkout_fd = -1,
     .host_fd = -1,
+    .rootfs_fd = -1,
   };
   g_autoptr (AtmOrigin) origin = NULL;
   g_auto (AtmLock) lock = ATM_LOCK_INIT;

@@ -185,9 +185,9 @@ is_unchanged (const AtmStoredImage *stored, const AtmVerdict *verdict, const cha
   return TRUE;
 }
 
-static gboolean
-load_if_stored (AtmStore *store, const char *reference, AtmStoredImage **image_out,
-                GCancellable *cancellable, GError **error)
+gboolean
+atm_pull_find_stored (AtmStore *store, const char *reference, AtmStoredImage **image_out,
+                      GCancellable *cancellable, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
@@ -242,7 +242,7 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
       || !fetch_manifest (source, origin, what, &served, cancellable, error)
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
-      || !load_if_stored (store, reference, &image, cancellable, error))
+      || !atm_pull_find_stored (store, reference, &image, cancellable, error))
     return FALSE;
 
   if (image != NULL && (flags & ATM_PULL_ALLOW_DOWNGRADE) == 0

@@ -39,6 +39,18 @@ gboolean atm_pull_open_store (const AtmSystem *system, AtmStore **store_out,
                               GCancellable *cancellable, GError **error);
 
 /**
+ * atm_pull_find_stored:
+ * @reference: as typed, with tag or digest
+ * @image_out: (out) (transfer full) (nullable): the image; untouched if there is none
+ * @error: %G_IO_ERROR
+ *
+ * As atm_store_load_image(), for callers to whom an image that is not stored is no error.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull_find_stored (AtmStore *store, const char *reference, AtmStoredImage **image_out,
+                               GCancellable *cancellable, GError **error);
+
+/**
  * atm_pull_open_trust:
  *
  * As atm_trust_open(), with the paths of @system.

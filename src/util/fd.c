@@ -16,6 +16,7 @@
 /* A rename elsewhere in the tree makes openat2() give up with EAGAIN; nobody renames for ever. */
 #define OPENAT2_TRIES_MAX 32
 #define NAME_TRIES_MAX 100
+#define COPY_BYTES 65536
 
 void
 atm_fd_clear (int *fd)
@@ -163,10 +164,32 @@ random_name (const char *name)
   return g_strdup_printf (".%s.%08x", name, g_random_int ());
 }
 
-/* A new file beside @name, complete and synced, under a random name. */
 static gboolean
-write_beside (int dir_fd, const char *name, GBytes *bytes, mode_t mode, char **name_out,
-              GError **error)
+copy_all (int from_fd, int to_fd, GError **error)
+{
+  guint8 buffer[COPY_BYTES];
+  gssize n = 0;
+
+  while ((n = read (from_fd, buffer, sizeof buffer)) != 0)
+    {
+      g_autoptr (GBytes) bytes = NULL;
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return atm_throw_errno (error, "Reading");
+      bytes = g_bytes_new_static (buffer, (gsize) n);
+      if (!atm_write_all (to_fd, bytes, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* A new file beside @name, complete and synced, under a random name: of @bytes, or of what is in
+   @from_fd where they are NULL. */
+static gboolean
+write_beside (int dir_fd, const char *name, GBytes *bytes, int from_fd, mode_t mode,
+              char **name_out, GError **error)
 {
   atm_autofd int fd = -1;
   g_autofree char *temporary = NULL;
@@ -182,7 +205,7 @@ write_beside (int dir_fd, const char *name, GBytes *bytes, mode_t mode, char **n
   if (fd < 0)
     return atm_throw_errno (error, "Creating %s", name);
 
-  if (!atm_write_all (fd, bytes, error))
+  if (bytes != NULL ? !atm_write_all (fd, bytes, error) : !copy_all (from_fd, fd, error))
     {
       (void) unlinkat (dir_fd, temporary, 0);
       return atm_prefix_error (error, "%s", name);
@@ -218,7 +241,7 @@ atm_replace_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode, G
 {
   g_autofree char *temporary = NULL;
 
-  return write_beside (dir_fd, name, bytes, mode, &temporary, error)
+  return write_beside (dir_fd, name, bytes, -1, mode, &temporary, error)
          && publish (dir_fd, temporary, name, 0, error);
 }
 
@@ -227,7 +250,16 @@ atm_create_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode, GE
 {
   g_autofree char *temporary = NULL;
 
-  return write_beside (dir_fd, name, bytes, mode, &temporary, error)
+  return write_beside (dir_fd, name, bytes, -1, mode, &temporary, error)
+         && publish (dir_fd, temporary, name, RENAME_NOREPLACE, error);
+}
+
+gboolean
+atm_copy_file_at (int from_fd, int dir_fd, const char *name, mode_t mode, GError **error)
+{
+  g_autofree char *temporary = NULL;
+
+  return write_beside (dir_fd, name, NULL, from_fd, mode, &temporary, error)
          && publish (dir_fd, temporary, name, RENAME_NOREPLACE, error);
 }
 

@@ -101,6 +101,15 @@ gboolean atm_create_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t
                              GError **error);
 
 /**
+ * atm_copy_file_at:
+ * @from_fd: (borrowed): read from where it stands to its end
+ *
+ * As atm_create_file_at(), with contents that need not fit into memory.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_copy_file_at (int from_fd, int dir_fd, const char *name, mode_t mode, GError **error);
+
+/**
  * atm_replace_symlink_at:
  * @dir_fd: (borrowed): a folder of ours
  * @target: what the link says

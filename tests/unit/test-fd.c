@@ -54,6 +54,30 @@ test_replace_and_create (void)
 }
 
 static void
+test_copy (void)
+{
+  atm_autofd int dir_fd = atm_test_scratch_dir ();
+  atm_autofd int from_fd = -1;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *large = g_strnfill (200000, 'x');
+  g_autoptr (GBytes) copied = NULL;
+  struct stat st;
+
+  put (dir_fd, "from", large);
+  from_fd = openat (dir_fd, "from", O_RDONLY | O_CLOEXEC);
+  g_assert_true (atm_copy_file_at (from_fd, dir_fd, "to", 04755, &error));
+  g_assert_true (atm_read_file_at (dir_fd, "to", FALSE, 200000, &copied, &error));
+  g_assert_cmpmem (g_bytes_get_data (copied, NULL), g_bytes_get_size (copied), large, 200000);
+  g_assert_cmpint (fstatat (dir_fd, "to", &st, 0), ==, 0);
+  g_assert_cmpint (st.st_mode & 07777, ==, 04755);
+
+  put (dir_fd, "there", "before");
+  g_assert_false (atm_copy_file_at (from_fd, dir_fd, "there", 0644, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS);
+  assert_holds (dir_fd, "there", "before");
+}
+
+static void
 test_symlink (void)
 {
   atm_autofd int dir_fd = atm_test_scratch_dir ();
@@ -172,6 +196,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/fd/replace-and-create", test_replace_and_create);
+  g_test_add_func ("/fd/copy", test_copy);
   g_test_add_func ("/fd/symlink", test_symlink);
   g_test_add_func ("/fd/read-refuses", test_read_refuses);
   g_test_add_func ("/fd/open-stays-inside", test_open_stays_inside);
