@@ -80,3 +80,11 @@ atm_source_fetch_blob (AtmSource *self, const AtmDescriptor *descriptor, gsize m
   return atm_source_open_blob (self, descriptor, &stream, cancellable, error)
          && atm_read_stream (stream, max_bytes, bytes_out, cancellable, error);
 }
+
+void
+atm_blob_part_clear (AtmBlobPart *part)
+{
+  g_clear_pointer (&part->etag, g_free);
+  g_clear_pointer (&part->endpoint, g_free);
+  part->start_bytes = 0;
+}

@@ -23,6 +23,17 @@ typedef enum
   ATM_SOURCE_ERROR_SIZE         /* more or fewer bytes than the descriptor says */
 } AtmSourceError;
 
+/* A blob that was fetched in part, perhaps by an earlier process (registry.md 3.8). */
+typedef struct
+{
+  guint64 start_bytes; /* in: where to go on; out: where the stream begins, that or 0 */
+  char *etag;          /* (owned) (nullable): strong, of the answer that the part came with */
+  char *endpoint;      /* (owned) (nullable): HOST[:PORT] that gave @etag */
+} AtmBlobPart;
+
+void atm_blob_part_clear (AtmBlobPart *part);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmBlobPart, atm_blob_part_clear)
+
 struct _AtmSourceInterface
 {
   GTypeInterface parent;
@@ -32,6 +43,15 @@ struct _AtmSourceInterface
                             char **content_type_out, GCancellable *cancellable, GError **error);
   gboolean (*open_blob) (AtmSource *self, const AtmDescriptor *descriptor,
                          GInputStream **stream_out, GCancellable *cancellable, GError **error);
+
+  /* (nullable): as open_blob, from part->start_bytes on where the source can; @part is (inout).
+     A source that has it is remote: its blobs are worth keeping in part. */
+  gboolean (*resume_blob) (AtmSource *self, const AtmDescriptor *descriptor, AtmBlobPart *part,
+                           GInputStream **stream_out, GCancellable *cancellable, GError **error);
+
+  /* (nullable): (transfer full): the same image for another thread, with what @self has learnt so
+     far (endpoint, leave to read); to be called from the thread that uses @self */
+  AtmSource *(*new_sibling) (AtmSource *self);
 };
 
 /**

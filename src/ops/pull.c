@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <sys/statvfs.h>
 
-#include "image/layout.h"
-#include "registry/client.h"
-#include "registry/proxy.h"
+#include "ops/open.h"
 #include "trust/trust.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -31,35 +29,6 @@ served_clear (Served *served)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Served, served_clear)
-
-/* The environment, with what the configuration has for units whose environment is empty. */
-static GProxyResolver *
-new_proxies (const AtmSystem *system)
-{
-  g_auto (GStrv) environment = g_get_environ ();
-
-  if (system->http_proxy != NULL)
-    environment = g_environ_setenv (environment, "http_proxy", system->http_proxy, TRUE);
-  if (system->https_proxy != NULL)
-    environment = g_environ_setenv (environment, "https_proxy", system->https_proxy, TRUE);
-  if (system->no_proxy != NULL)
-    environment = g_environ_setenv (environment, "no_proxy", system->no_proxy, TRUE);
-  return atm_proxy_resolver_new (environment);
-}
-
-static gboolean
-open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **source_out,
-             GError **error)
-{
-  g_autoptr (AtmRegistriesConf) conf = NULL;
-  g_autoptr (GProxyResolver) proxies = NULL;
-
-  if (origin->transport == ATM_TRANSPORT_OCI)
-    return atm_layout_open (origin, source_out, error);
-  proxies = new_proxies (system);
-  return atm_registries_conf_load (system->registries_conf, &conf, error)
-         && atm_registry_open (origin, conf, proxies, source_out, error);
-}
 
 /* The manifest of the image, through an index if the source serves one. */
 static gboolean
@@ -238,7 +207,7 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
   /* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before
      the policy has allowed the manifest. */
   if (!atm_pull_open_trust (system, origin, &trust, error)
-      || !open_source (system, origin, &source, error)
+      || !atm_open_source (system, origin, &source, error)
       || !fetch_manifest (source, origin, what, &served, cancellable, error)
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/system.h"
+#include "image/origin.h"
+#include "image/source.h"
+
+/**
+ * atm_open_source:
+ * @system: (borrowed): configuration and proxies
+ * @origin: (borrowed): which image
+ * @source_out: (out) (transfer full): where it comes from; nothing has been asked yet
+ * @error: of image/ and registry/
+ *
+ * The one place that knows which back end reads which transport (registry.md 6.1).
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **source_out,
+                          GError **error);
