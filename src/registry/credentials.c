@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/secret.h"
+#include "util/text.h"
 
 #define FILES_HELPER "containers-auth.json"
 #define BOOT_FILE "/etc/atomic/auth.json"
@@ -301,6 +302,7 @@ ask_helper (AtmCredentials *self, const char *helper, const char *server,
             AtmCredential **credential_out, GCancellable *cancellable, GError **error)
 {
   g_autofree char *key = g_strconcat (helper, " ", server, NULL);
+  g_autofree char *shown = atm_text_escape (server);
   const Answer *answer = g_hash_table_lookup (self->answers, key);
   AtmCredential *credential = NULL;
 
@@ -331,7 +333,7 @@ ask_helper (AtmCredentials *self, const char *helper, const char *server,
       credential->user = g_strdup (answer->user);
       credential->password = g_strdup (answer->secret);
     }
-  credential->source = g_strdup_printf ("docker-credential-%s, for %s", helper, server);
+  credential->source = g_strdup_printf ("docker-credential-%s, for %s", helper, shown);
   *credential_out = credential;
   return TRUE;
 }

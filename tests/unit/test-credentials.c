@@ -253,6 +253,7 @@ test_warnings (World *world, gconstpointer data)
     { "\"r.io\": {\"auth\": \"dTrDvy__\"}", "base64 of USER:PASSWORD" },
     { "\"r.io\": {\"identitytoken\": \"a b\"}", "identitytoken" },
     { "\"r.io\": {\"registrytoken\": \"a\\r\\nX: y\"}", "registrytoken" },
+    { "\"https://u:" SECRET "@r.io/\": {\"auth\": \"?\"}", "“https://…@r.io/”" },
     { ENTRY ("r.io/i:latest"), "neither a tag nor a digest" },
     { ENTRY ("r.io/i@sha256:abc"), "neither a tag nor a digest" },
   };
