@@ -443,7 +443,7 @@ atm_credentials_look_up (AtmCredentials *self, const AtmImageName *logical,
                          GCancellable *cancellable, GError **error)
 {
   g_autoptr (AtmCredential) credential = NULL;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
@@ -468,7 +468,7 @@ atm_credentials_look_up (AtmCredentials *self, const AtmImageName *logical,
 GPtrArray *
 atm_credentials_steal_warnings (AtmCredentials *self)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   GPtrArray *warnings = self->warnings;
 
   self->warnings = g_ptr_array_new_with_free_func (g_free);
