@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/remote.h"
+
+#include "image/name.h"
+#include "store/remote-commit.h"
+#include "store/remote-tree.h"
+#include "store/store-private.h"
+#include "util/error.h"
+#include "util/sha256.h"
+#include "util/text.h"
+
+/* Where libostree keeps signatures of a commit in its detached metadata. */
+#define KEY_GPG_SIGNATURES "ostree.gpgsigs"
+
+void
+atm_remote_image_free (AtmRemoteImage *image)
+{
+  if (image == NULL)
+    return;
+  g_clear_pointer (&image->commit, g_bytes_unref);
+  g_clear_pointer (&image->commit_signatures, g_ptr_array_unref);
+  g_clear_pointer (&image->manifest, g_bytes_unref);
+  g_clear_pointer (&image->signatures, g_ptr_array_unref);
+  g_free (image);
+}
+
+/* ---- what libostree says and is told ---- */
+
+static gboolean
+is_local (const AtmOrigin *origin)
+{
+  return origin->site[0] == '/';
+}
+
+/* libostree quotes URLs whole, and a remote may have its password in the URL. */
+static gboolean
+prefix_site (GError **error, const AtmOrigin *origin)
+{
+  g_autoptr (GRegex) secret = g_regex_new ("://[^/@\\s]*@", G_REGEX_DEFAULT, 0, NULL);
+  g_autofree char *what = atm_origin_to_string (origin);
+
+  if (error != NULL)
+    {
+      g_autofree char *clean
+          = g_regex_replace_literal (secret, (*error)->message, -1, 0, "://", 0, NULL);
+
+      if (clean != NULL)
+        {
+          g_free ((*error)->message);
+          (*error)->message = g_steal_pointer (&clean);
+        }
+    }
+  return atm_prefix_error (error, "Fetching %s", what);
+}
+
+static gboolean
+throw_no_image (const AtmOrigin *origin, GError **error)
+{
+  return atm_throw (
+      error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
+      "the site has no image %s; pull it there first, or look with “ostree refs” under "
+      "which name it has it",
+      origin->name->familiar);
+}
+
+static gboolean
+check_remote (AtmStore *store, const AtmOrigin *origin, GError **error)
+{
+  g_autofree char *url = NULL;
+  g_autofree char *path = NULL;
+
+  if (is_local (origin) || ostree_repo_remote_get_url (store->repo, origin->site, &url, NULL))
+    return TRUE;
+  path = g_file_get_path (ostree_repo_get_path (store->repo));
+  return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
+                    "there is no remote “%s” for %s; add it with “ostree remote add --repo=%s %s "
+                    "URL” or as a file in " ATM_SYSCONFDIR "/ostree/remotes.d",
+                    origin->site, path, path, origin->site);
+}
+
+/* The policy says who must sign; who has written gpg-verify=true down gets libostree's check with
+   its keys, too. (Without the key libostree would ask for keys that nobody has named.) */
+static gboolean
+wants_gpg_verify (AtmStore *store, const AtmOrigin *origin)
+{
+  g_autofree char *value = NULL;
+
+  return !is_local (origin)
+         && ostree_repo_get_remote_option (store->repo, origin->site, "gpg-verify", NULL, &value,
+                                           NULL)
+         && value != NULL && !g_str_equal (value, "false") && !g_str_equal (value, "0");
+}
+
+/* @what: a ref or the checksum of a commit. A transaction must be open; it is the caller's. */
+static gboolean
+pull (AtmStore *store, const AtmOrigin *origin, const char *what, OstreeRepoPullFlags flags,
+      GCancellable *cancellable, GError **error)
+{
+  g_autofree char *url = is_local (origin) ? g_strconcat ("file://", origin->site, NULL) : NULL;
+  const char *const refs[] = { what, NULL };
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant) options = NULL;
+
+  g_variant_builder_add (&builder, "{sv}", "refs", g_variant_new_strv (refs, -1));
+  g_variant_builder_add (&builder, "{sv}", "depth", g_variant_new_int32 (0));
+  /* UNTRUSTED: objects of a local repository are copied and hashed, not linked: a link could be
+     written from both ends. */
+  g_variant_builder_add (&builder, "{sv}", "flags",
+                         g_variant_new_int32 ((gint32) (flags | OSTREE_REPO_PULL_FLAGS_UNTRUSTED)));
+  g_variant_builder_add (&builder, "{sv}", "inherit-transaction", g_variant_new_boolean (TRUE));
+  /* A delta is not covered by the signature of the commit: its parts are believed before objects
+     are made of them. */
+  g_variant_builder_add (&builder, "{sv}", "disable-static-deltas", g_variant_new_boolean (TRUE));
+  if (!wants_gpg_verify (store, origin))
+    g_variant_builder_add (&builder, "{sv}", "gpg-verify", g_variant_new_boolean (FALSE));
+  options = g_variant_ref_sink (g_variant_builder_end (&builder));
+  return ostree_repo_pull_with_options (store->repo, url != NULL ? url : origin->site, options,
+                                        NULL, cancellable, error);
+}
+
+/* ---- the commit ---- */
+
+/* What is in @repo under @checksum, copied: a local repository may change under our eyes. */
+static gboolean
+read_commit (OstreeRepo *repo, const char *checksum, AtmRemoteImage *image,
+             GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GVariant) commit = NULL, detached = NULL;
+  g_autofree char *actual = NULL;
+
+  if (!ostree_repo_load_commit (repo, checksum, &commit, NULL, error)
+      || !ostree_repo_read_commit_detached_metadata (repo, checksum, &detached, cancellable, error))
+    return FALSE;
+  image->commit = g_bytes_new (g_variant_get_data (commit), g_variant_get_size (commit));
+  actual = atm_sha256_hex (image->commit);
+  if (!g_str_equal (actual, checksum))
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_SITE,
+                      "the commit %s is damaged: it hashes to %s; have the site run “ostree fsck”",
+                      checksum, actual);
+  if (detached != NULL)
+    {
+      /* Copied too, and in a form that nobody else writes to. */
+      g_autoptr (GBytes) bytes
+          = g_bytes_new (g_variant_get_data (detached), g_variant_get_size (detached));
+      g_autoptr (GVariant) copy
+          = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
+
+      image->commit_signatures = atm_metadata_lookup_blobs (copy, KEY_GPG_SIGNATURES);
+    }
+  else
+    image->commit_signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  return TRUE;
+}
+
+static gboolean
+fetch_local (const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
+             GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (origin->site);
+  g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+  g_autofree char *checksum = NULL;
+
+  if (!ostree_repo_open (repo, cancellable, error)
+      || !ostree_repo_resolve_rev (repo, ref, TRUE, &checksum, error))
+    return FALSE;
+  if (checksum == NULL)
+    return throw_no_image (origin, error);
+  return read_commit (repo, checksum, image, cancellable, error);
+}
+
+/* In a transaction that is never committed. */
+static gboolean
+fetch_remote_commit (AtmStore *store, const AtmOrigin *origin, const char *ref, char **checksum_out,
+                     AtmRemoteImage *image, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *refspec = g_strconcat (origin->site, ":", ref, NULL);
+  g_autoptr (GError) local = NULL;
+
+  if (!pull (store, origin, ref, OSTREE_REPO_PULL_FLAGS_COMMIT_ONLY, cancellable, &local))
+    {
+      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        {
+          (void) throw_no_image (origin, error);
+          return atm_prefix_error (error, "%s", local->message);
+        }
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return ostree_repo_resolve_rev (store->repo, refspec, FALSE, checksum_out, error)
+         && read_commit (store->repo, *checksum_out, image, cancellable, error);
+}
+
+static gboolean
+fetch_remote (AtmStore *store, const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
+              GCancellable *cancellable, GError **error)
+{
+  g_autofree char *checksum = NULL;
+  gboolean fetched = FALSE, there = FALSE;
+
+  if (store->in_transaction)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                      "Another image is being imported through the same store");
+  if (!ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error))
+    return FALSE;
+  fetched = fetch_remote_commit (store, origin, ref, &checksum, image, cancellable, error);
+  (void) ostree_repo_abort_transaction (store->repo, NULL, NULL);
+  /* The mark that a commit has no files outlives the transaction, the commit does not. */
+  if (checksum != NULL
+      && ostree_repo_has_object (store->repo, OSTREE_OBJECT_TYPE_COMMIT, checksum, &there, NULL,
+                                 NULL)
+      && !there)
+    (void) ostree_repo_mark_commit_partial (store->repo, checksum, FALSE, NULL);
+  return fetched;
+}
+
+/* Whether the commit is about the image that was asked for. A site that names another could serve
+   what one publisher signed under the name of another; a commit of an upper site is fine. */
+static gboolean
+check_name (const AtmRemoteCommit *commit, const AtmOrigin *origin, GError **error)
+{
+  g_autofree char *wanted = atm_name_to_string (origin->name);
+  g_autofree char *shown = atm_text_escape (commit->canonical);
+  g_autofree char *actual = NULL;
+  g_autoptr (AtmOrigin) there = NULL;
+
+  if (g_str_equal (commit->reference, origin->name->familiar)
+      && atm_origin_parse_stored (commit->canonical, commit->reference, &there, NULL)
+      && there->transport != ATM_TRANSPORT_OCI)
+    actual = atm_name_to_string (there->name);
+  if (g_strcmp0 (actual, wanted) == 0)
+    return TRUE;
+  return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_SITE,
+                    "the commit that the site has under the name %s is that of the image %s, and "
+                    "not of %s; have the site pull it from the registry by its full name",
+                    origin->name->familiar, shown, wanted);
+}
+
+gboolean
+atm_remote_fetch (AtmStore *store, const AtmOrigin *origin, AtmRemoteImage **image_out,
+                  GCancellable *cancellable, GError **error)
+{
+  g_autoptr (AtmRemoteImage) image = g_new0 (AtmRemoteImage, 1);
+  g_autoptr (AtmRemoteCommit) commit = NULL;
+  g_autofree char *ref = atm_ref_encode (origin->name->familiar);
+  gboolean fetched = FALSE;
+
+  if (is_local (origin))
+    fetched = fetch_local (origin, ref, image, cancellable, error);
+  else
+    fetched = check_remote (store, origin, error)
+              && fetch_remote (store, origin, ref, image, cancellable, error);
+  if (!fetched || !atm_remote_commit_parse (image->commit, &commit, error)
+      || !check_name (commit, origin, error))
+    return prefix_site (error, origin);
+  image->manifest = g_bytes_ref (commit->manifest);
+  image->signatures = g_ptr_array_ref (commit->signatures);
+  *image_out = g_steal_pointer (&image);
+  return TRUE;
+}
+
+/* ---- the tree ---- */
+
+/* Whether configuration and manifest belong to each other and to the verdict. */
+static gboolean
+check_image (const AtmRemoteCommit *commit, AtmVerdict *verdict, AtmImageConfig **config_out,
+             GError **error)
+{
+  g_autoptr (AtmManifest) manifest = NULL;
+
+  return atm_digest_check (atm_verdict_get_digest (verdict), commit->manifest,
+                           "the manifest that was judged", error)
+         && atm_manifest_parse (commit->manifest, &manifest, error)
+         && atm_digest_check (&manifest->config.digest, commit->config, "the configuration", error)
+         && atm_config_parse (commit->config, manifest, NULL, config_out, error);
+}
+
+/* In an open transaction, up to a commit that has no name yet. */
+static gboolean
+import_tree (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char **commit_out,
+             GCancellable *cancellable, GError **error)
+{
+  GBytes *bytes = atm_verdict_get_site_commit (verdict);
+  g_autofree char *checksum = atm_sha256_hex (bytes);
+  g_autofree char *canonical = atm_origin_to_string (origin);
+  g_autoptr (AtmRemoteCommit) commit = NULL;
+  g_autoptr (AtmImageConfig) config = NULL;
+
+  return atm_remote_commit_parse (bytes, &commit, error)
+         && check_image (commit, verdict, &config, error)
+         && pull (store, origin, checksum, OSTREE_REPO_PULL_FLAGS_NONE, cancellable, error)
+         && atm_remote_tree_check (store, commit->contents, cancellable, error)
+         && atm_commit_write_tree (
+             store, commit->contents, commit->meta,
+             atm_image_metadata_new (verdict, origin->name->familiar, canonical, commit->manifest,
+                                     commit->config, config->diff_ids, commit->notice),
+             commit_out, cancellable, error)
+         && ostree_repo_commit_transaction (store->repo, NULL, cancellable, error);
+}
+
+/* Under the shared lock of the repository. */
+static gboolean
+import (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char **commit_out,
+        GCancellable *cancellable, GError **error)
+{
+  g_autofree char *ref = atm_ref_encode (origin->name->familiar);
+  g_autofree char *commit = NULL;
+
+  if (!ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error))
+    return FALSE;
+  if (!import_tree (store, origin, verdict, &commit, cancellable, error))
+    {
+      (void) ostree_repo_abort_transaction (store->repo, NULL, NULL);
+      return FALSE;
+    }
+  if (!ostree_repo_set_ref_immediate (store->repo, NULL, ref, commit, cancellable, error))
+    return FALSE;
+  *commit_out = g_steal_pointer (&commit);
+  return TRUE;
+}
+
+gboolean
+atm_remote_import (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char **commit_out,
+                   GCancellable *cancellable, GError **error)
+{
+  gboolean imported = FALSE;
+
+  if (store->in_transaction)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                      "Another image is being imported through the same store");
+  if (atm_verdict_get_site_commit (verdict) == NULL)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                      "The verdict on %s is about no commit of a site",
+                      atm_verdict_get_reference (verdict));
+  /* A prune between the look for objects and the ref would take what we did not fetch. */
+  if (!check_remote (store, origin, error)
+      || !ostree_repo_lock_push (store->repo, OSTREE_REPO_LOCK_SHARED, cancellable, error))
+    return prefix_site (error, origin);
+  imported = import (store, origin, verdict, commit_out, cancellable, error);
+  (void) ostree_repo_lock_pop (store->repo, OSTREE_REPO_LOCK_SHARED, NULL, NULL);
+  return imported || prefix_site (error, origin);
+}
