@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/remote.h"
 
+#include <fcntl.h>
+
 #include "image/name.h"
 #include "store/remote-commit.h"
 #include "store/remote-tree.h"
 #include "store/store-private.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/sha256.h"
 #include "util/text.h"
 
@@ -91,10 +94,10 @@ wants_gpg_verify (AtmStore *store, const AtmOrigin *origin)
          && value != NULL && !g_str_equal (value, "false") && !g_str_equal (value, "0");
 }
 
-/* @what: a ref or the checksum of a commit. A transaction must be open; it is the caller's. */
+/* @what: a ref or the checksum of a commit. */
 static gboolean
-pull (AtmStore *store, const AtmOrigin *origin, const char *what, OstreeRepoPullFlags flags,
-      GCancellable *cancellable, GError **error)
+pull (OstreeRepo *repo, const AtmOrigin *origin, const char *what, OstreeRepoPullFlags flags,
+      gboolean in_transaction, gboolean gpg_verify, GCancellable *cancellable, GError **error)
 {
   g_autofree char *url = is_local (origin) ? g_strconcat ("file://", origin->site, NULL) : NULL;
   const char *const refs[] = { what, NULL };
@@ -107,15 +110,15 @@ pull (AtmStore *store, const AtmOrigin *origin, const char *what, OstreeRepoPull
      written from both ends. */
   g_variant_builder_add (&builder, "{sv}", "flags",
                          g_variant_new_int32 ((gint32) (flags | OSTREE_REPO_PULL_FLAGS_UNTRUSTED)));
-  g_variant_builder_add (&builder, "{sv}", "inherit-transaction", g_variant_new_boolean (TRUE));
+  g_variant_builder_add (&builder, "{sv}", "inherit-transaction",
+                         g_variant_new_boolean (in_transaction));
   /* A delta is not covered by the signature of the commit: its parts are believed before objects
      are made of them. */
   g_variant_builder_add (&builder, "{sv}", "disable-static-deltas", g_variant_new_boolean (TRUE));
-  if (!wants_gpg_verify (store, origin))
-    g_variant_builder_add (&builder, "{sv}", "gpg-verify", g_variant_new_boolean (FALSE));
+  g_variant_builder_add (&builder, "{sv}", "gpg-verify", g_variant_new_boolean (gpg_verify));
   options = g_variant_ref_sink (g_variant_builder_end (&builder));
-  return ostree_repo_pull_with_options (store->repo, url != NULL ? url : origin->site, options,
-                                        NULL, cancellable, error);
+  return ostree_repo_pull_with_options (repo, url != NULL ? url : origin->site, options, NULL,
+                                        cancellable, error);
 }
 
 /* ---- the commit ---- */
@@ -168,48 +171,69 @@ fetch_local (const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
   return read_commit (repo, checksum, image, cancellable, error);
 }
 
-/* In a transaction that is never committed. */
+/* A repository of its own for a commit that the policy may refuse: what an aborted transaction
+   leaves behind libostree takes into the next one. @store is its parent, which has the remotes. */
 static gboolean
-fetch_remote_commit (AtmStore *store, const AtmOrigin *origin, const char *ref, char **checksum_out,
-                     AtmRemoteImage *image, GCancellable *cancellable, GError **error)
+open_scratch (AtmStore *store, const char *path, OstreeRepo **repo_out, GCancellable *cancellable,
+              GError **error)
+{
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (OstreeRepo) repo = atm_repo_new (file);
+  g_autofree char *parent = g_file_get_path (ostree_repo_get_path (store->repo));
+  g_autoptr (GKeyFile) config = NULL;
+
+  if (!ostree_repo_create (repo, OSTREE_REPO_MODE_ARCHIVE, cancellable, error))
+    return FALSE;
+  config = ostree_repo_copy_config (repo);
+  g_key_file_set_string (config, "core", "parent", parent);
+  if (!ostree_repo_write_config (repo, config, error)
+      || !ostree_repo_reload_config (repo, cancellable, error))
+    return FALSE;
+  *repo_out = g_steal_pointer (&repo);
+  return TRUE;
+}
+
+static gboolean
+fetch_into (OstreeRepo *repo, const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
+            GCancellable *cancellable, GError **error)
 {
   g_autofree char *refspec = g_strconcat (origin->site, ":", ref, NULL);
+  g_autofree char *checksum = NULL;
   g_autoptr (GError) local = NULL;
 
-  if (!pull (store, origin, ref, OSTREE_REPO_PULL_FLAGS_COMMIT_ONLY, cancellable, &local))
+  if (pull (repo, origin, ref, OSTREE_REPO_PULL_FLAGS_COMMIT_ONLY, FALSE, FALSE, cancellable,
+            &local))
+    return ostree_repo_resolve_rev (repo, refspec, FALSE, &checksum, error)
+           && read_commit (repo, checksum, image, cancellable, error);
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     {
-      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-        {
-          (void) throw_no_image (origin, error);
-          return atm_prefix_error (error, "%s", local->message);
-        }
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
+      (void) throw_no_image (origin, error);
+      return atm_prefix_error (error, "%s", local->message);
     }
-  return ostree_repo_resolve_rev (store->repo, refspec, FALSE, checksum_out, error)
-         && read_commit (store->repo, *checksum_out, image, cancellable, error);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 static gboolean
 fetch_remote (AtmStore *store, const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
               GCancellable *cancellable, GError **error)
 {
-  g_autofree char *checksum = NULL;
-  gboolean fetched = FALSE, there = FALSE;
+  g_autofree char *parent = g_file_get_path (ostree_repo_get_path (store->repo));
+  g_autofree char *path = g_build_filename (parent, "tmp", "atomic-remote-XXXXXX", NULL);
+  g_autoptr (GError) removal = NULL;
+  gboolean fetched = FALSE;
 
-  if (store->in_transaction)
-    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_BUSY,
-                      "Another image is being imported through the same store");
-  if (!ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error))
-    return FALSE;
-  fetched = fetch_remote_commit (store, origin, ref, &checksum, image, cancellable, error);
-  (void) ostree_repo_abort_transaction (store->repo, NULL, NULL);
-  /* The mark that a commit has no files outlives the transaction, the commit does not. */
-  if (checksum != NULL
-      && ostree_repo_has_object (store->repo, OSTREE_OBJECT_TYPE_COMMIT, checksum, &there, NULL,
-                                 NULL)
-      && !there)
-    (void) ostree_repo_mark_commit_partial (store->repo, checksum, FALSE, NULL);
+  if (g_mkdtemp_full (path, 0700) == NULL)
+    return atm_throw_errno (error, "Creating a folder in %s/tmp", parent);
+  {
+    g_autoptr (OstreeRepo) repo = NULL;
+
+    fetched = open_scratch (store, path, &repo, cancellable, error)
+              && fetch_into (repo, origin, ref, image, cancellable, error);
+  }
+  /* After a crash libostree removes it, when it is a day old. */
+  if (!atm_remove_tree_at (AT_FDCWD, path, &removal))
+    g_debug ("%s stays behind: %s", path, removal->message);
   return fetched;
 }
 
@@ -287,7 +311,8 @@ import_tree (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char
 
   return atm_remote_commit_parse (bytes, &commit, error)
          && check_image (commit, verdict, &config, error)
-         && pull (store, origin, checksum, OSTREE_REPO_PULL_FLAGS_NONE, cancellable, error)
+         && pull (store->repo, origin, checksum, OSTREE_REPO_PULL_FLAGS_NONE, TRUE,
+                  wants_gpg_verify (store, origin), cancellable, error)
          && atm_remote_tree_check (store, commit->contents, cancellable, error)
          && atm_commit_write_tree (
              store, commit->contents, commit->meta,

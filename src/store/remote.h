@@ -30,7 +30,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmRemoteImage, atm_remote_image_free)
  *
  * Nothing but the commit and what stands beside it is read. libostree fetches it, by HTTP with
  * libcurl: keys of the remote such as “proxy”, “tls-ca-path” and “tls-client-cert-path” hold
- * (ostree.repo-config(5)). Its GPG check of commits is made if the remote has “gpg-verify=true”.
+ * (ostree.repo-config(5)).
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_remote_fetch (AtmStore *store, const AtmOrigin *origin, AtmRemoteImage **image_out,
@@ -46,8 +46,10 @@ gboolean atm_remote_fetch (AtmStore *store, const AtmOrigin *origin, AtmRemoteIm
  * @error: %ATM_STORE_ERROR_SITE, %G_IO_ERROR; the store has no new name then
  *
  * Fetches the objects that the store has not, checking each against its name, and writes the ref of
- * the image. What the site has of single layers is left alone: a layer is looked up by the digest
- * of a blob that only its registry can be asked for, so that nobody else's word can give it a name.
+ * the image. libostree checks the commit with the keys of the remote, too, if the remote has
+ * “gpg-verify=true”. What the site has of single layers is left alone: a layer is looked up by the
+ * digest of a blob that only its registry can be asked for, so that nobody else's word can give it
+ * a name.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_remote_import (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict,

@@ -22,9 +22,8 @@ static const struct
   { "min-free-space-size", "500MB" },
 };
 
-/* Remotes can be configured for all repositories of the host at once, before this one is made. */
-static OstreeRepo *
-new_repo (GFile *file)
+OstreeRepo *
+atm_repo_new (GFile *file)
 {
   return g_object_new (OSTREE_TYPE_REPO, "path", file, "remotes-config-dir",
                        ATM_SYSCONFDIR "/ostree/remotes.d", NULL);
@@ -53,7 +52,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
                 GError **error)
 {
   g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (OstreeRepo) repo = new_repo (file);
+  g_autoptr (OstreeRepo) repo = atm_repo_new (file);
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (GError) local_error = NULL;
   OstreeRepoMode mode;
@@ -67,7 +66,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
         }
       /* libostree leaks where an object is opened after it failed to open. */
       g_object_unref (repo);
-      repo = new_repo (file);
+      repo = atm_repo_new (file);
       if (!create_repo (repo, path, cancellable, error))
         return atm_prefix_error (error, "Creating the repository %s", path);
     }

@@ -47,6 +47,11 @@ struct _AtmStore
   gboolean in_transaction;
 };
 
+/* (transfer full): the repository @file, not opened yet; it knows the remotes in
+   SYSCONFDIR/ostree/remotes.d besides its own, so that a host can have them before its repository.
+ */
+OstreeRepo *atm_repo_new (GFile *file);
+
 /**
  * atm_store_get_limits:
  *
