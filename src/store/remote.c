@@ -72,13 +72,24 @@ check_remote (AtmStore *store, const AtmOrigin *origin, GError **error)
   g_autofree char *url = NULL;
   g_autofree char *path = NULL;
 
-  if (is_local (origin) || ostree_repo_remote_get_url (store->repo, origin->site, &url, NULL))
+  if (is_local (origin))
     return TRUE;
-  path = g_file_get_path (ostree_repo_get_path (store->repo));
-  return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
-                    "there is no remote “%s” for %s; add it with “ostree remote add --repo=%s %s "
-                    "URL” or as a file in " ATM_SYSCONFDIR "/ostree/remotes.d",
-                    origin->site, path, path, origin->site);
+  if (!ostree_repo_remote_get_url (store->repo, origin->site, &url, NULL))
+    {
+      path = g_file_get_path (ostree_repo_get_path (store->repo));
+      return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
+                        "there is no remote “%s” for %s; add it with “ostree remote add --repo=%s "
+                        "%s URL” or as a file in " ATM_SYSCONFDIR "/ostree/remotes.d",
+                        origin->site, path, path, origin->site);
+    }
+  /* libostree would link its objects into the store: remote-tree.h. */
+  if (g_str_has_prefix (url, "file:"))
+    return atm_throw (
+        error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+        "the remote “%s” is a repository of this host; write ostree:/PATH:%s with its "
+        "path",
+        origin->site, origin->name->familiar);
+  return TRUE;
 }
 
 /* The policy says who must sign; who has written gpg-verify=true down gets libostree's check with
@@ -88,9 +99,7 @@ wants_gpg_verify (AtmStore *store, const AtmOrigin *origin)
 {
   g_autofree char *value = NULL;
 
-  return !is_local (origin)
-         && ostree_repo_get_remote_option (store->repo, origin->site, "gpg-verify", NULL, &value,
-                                           NULL)
+  return ostree_repo_get_remote_option (store->repo, origin->site, "gpg-verify", NULL, &value, NULL)
          && value != NULL && !g_str_equal (value, "false") && !g_str_equal (value, "0");
 }
 
@@ -99,7 +108,6 @@ static gboolean
 pull (OstreeRepo *repo, const AtmOrigin *origin, const char *what, OstreeRepoPullFlags flags,
       gboolean in_transaction, gboolean gpg_verify, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *url = is_local (origin) ? g_strconcat ("file://", origin->site, NULL) : NULL;
   const char *const refs[] = { what, NULL };
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) options = NULL;
@@ -117,8 +125,7 @@ pull (OstreeRepo *repo, const AtmOrigin *origin, const char *what, OstreeRepoPul
   g_variant_builder_add (&builder, "{sv}", "disable-static-deltas", g_variant_new_boolean (TRUE));
   g_variant_builder_add (&builder, "{sv}", "gpg-verify", g_variant_new_boolean (gpg_verify));
   options = g_variant_ref_sink (g_variant_builder_end (&builder));
-  return ostree_repo_pull_with_options (repo, url != NULL ? url : origin->site, options, NULL,
-                                        cancellable, error);
+  return ostree_repo_pull_with_options (repo, origin->site, options, NULL, cancellable, error);
 }
 
 /* ---- the commit ---- */
@@ -134,7 +141,10 @@ read_commit (OstreeRepo *repo, const char *checksum, AtmRemoteImage *image,
   if (!ostree_repo_load_commit (repo, checksum, &commit, NULL, error)
       || !ostree_repo_read_commit_detached_metadata (repo, checksum, &detached, cancellable, error))
     return FALSE;
-  image->commit = g_bytes_new (g_variant_get_data (commit), g_variant_get_size (commit));
+  image->commit = atm_remote_copy_variant (commit);
+  if (image->commit == NULL)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_SITE,
+                      "the commit %s is larger than %d bytes", checksum, OSTREE_MAX_METADATA_SIZE);
   actual = atm_sha256_hex (image->commit);
   if (!g_str_equal (actual, checksum))
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_SITE,
@@ -142,12 +152,14 @@ read_commit (OstreeRepo *repo, const char *checksum, AtmRemoteImage *image,
                       checksum, actual);
   if (detached != NULL)
     {
-      /* Copied too, and in a form that nobody else writes to. */
-      g_autoptr (GBytes) bytes
-          = g_bytes_new (g_variant_get_data (detached), g_variant_get_size (detached));
-      g_autoptr (GVariant) copy
-          = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
+      g_autoptr (GBytes) bytes = atm_remote_copy_variant (detached);
+      g_autoptr (GVariant) copy = NULL;
 
+      if (bytes == NULL)
+        return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_SITE,
+                          "the signatures of the commit %s have more than %d bytes", checksum,
+                          OSTREE_MAX_METADATA_SIZE);
+      copy = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
       image->commit_signatures = atm_metadata_lookup_blobs (copy, KEY_GPG_SIGNATURES);
     }
   else
@@ -156,14 +168,26 @@ read_commit (OstreeRepo *repo, const char *checksum, AtmRemoteImage *image,
 }
 
 static gboolean
-fetch_local (const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
-             GCancellable *cancellable, GError **error)
+open_local (const AtmOrigin *origin, OstreeRepo **repo_out, GCancellable *cancellable,
+            GError **error)
 {
   g_autoptr (GFile) file = g_file_new_for_path (origin->site);
   g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+
+  if (!ostree_repo_open (repo, cancellable, error))
+    return FALSE;
+  *repo_out = g_steal_pointer (&repo);
+  return TRUE;
+}
+
+static gboolean
+fetch_local (const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
+             GCancellable *cancellable, GError **error)
+{
+  g_autoptr (OstreeRepo) repo = NULL;
   g_autofree char *checksum = NULL;
 
-  if (!ostree_repo_open (repo, cancellable, error)
+  if (!open_local (origin, &repo, cancellable, error)
       || !ostree_repo_resolve_rev (repo, ref, TRUE, &checksum, error))
     return FALSE;
   if (checksum == NULL)
@@ -193,6 +217,21 @@ open_scratch (AtmStore *store, const char *path, OstreeRepo **repo_out, GCancell
   return TRUE;
 }
 
+/* Whether @failure is that of an image that is not there. libostree has no code for a ref that the
+   summary does not list, and one for any file that a server does not have. */
+static gboolean
+lacks_image (OstreeRepo *repo, const AtmOrigin *origin, const char *ref, const GError *failure,
+             GCancellable *cancellable)
+{
+  g_autoptr (GHashTable) refs = NULL;
+
+  if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    return TRUE;
+  return g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_FAILED)
+         && ostree_repo_remote_list_refs (repo, origin->site, &refs, cancellable, NULL)
+         && !g_hash_table_contains (refs, ref);
+}
+
 static gboolean
 fetch_into (OstreeRepo *repo, const AtmOrigin *origin, const char *ref, AtmRemoteImage *image,
             GCancellable *cancellable, GError **error)
@@ -205,7 +244,7 @@ fetch_into (OstreeRepo *repo, const AtmOrigin *origin, const char *ref, AtmRemot
             &local))
     return ostree_repo_resolve_rev (repo, refspec, FALSE, &checksum, error)
            && read_commit (repo, checksum, image, cancellable, error);
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+  if (lacks_image (repo, origin, ref, local, cancellable))
     {
       (void) throw_no_image (origin, error);
       return atm_prefix_error (error, "%s", local->message);
@@ -298,6 +337,22 @@ check_image (const AtmRemoteCommit *commit, AtmVerdict *verdict, AtmImageConfig 
          && atm_config_parse (commit->config, manifest, NULL, config_out, error);
 }
 
+/* What the store has not of the tree of @commit, whose name is @checksum. */
+static gboolean
+fetch_tree (AtmStore *store, const AtmOrigin *origin, const char *checksum,
+            const AtmRemoteCommit *commit, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (OstreeRepo) from = NULL;
+
+  if (is_local (origin))
+    return open_local (origin, &from, cancellable, error)
+           && atm_remote_tree_take (store, from, commit->contents, commit->meta, cancellable,
+                                    error);
+  return pull (store->repo, origin, checksum, OSTREE_REPO_PULL_FLAGS_NONE, TRUE,
+               wants_gpg_verify (store, origin), cancellable, error)
+         && atm_remote_tree_take (store, NULL, commit->contents, commit->meta, cancellable, error);
+}
+
 /* In an open transaction, up to a commit that has no name yet. */
 static gboolean
 import_tree (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char **commit_out,
@@ -308,17 +363,16 @@ import_tree (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char
   g_autofree char *canonical = atm_origin_to_string (origin);
   g_autoptr (AtmRemoteCommit) commit = NULL;
   g_autoptr (AtmImageConfig) config = NULL;
+  GVariant *metadata = NULL;
 
-  return atm_remote_commit_parse (bytes, &commit, error)
-         && check_image (commit, verdict, &config, error)
-         && pull (store->repo, origin, checksum, OSTREE_REPO_PULL_FLAGS_NONE, TRUE,
-                  wants_gpg_verify (store, origin), cancellable, error)
-         && atm_remote_tree_check (store, commit->contents, cancellable, error)
-         && atm_commit_write_tree (
-             store, commit->contents, commit->meta,
-             atm_image_metadata_new (verdict, origin->name->familiar, canonical, commit->manifest,
-                                     commit->config, config->diff_ids, commit->notice),
-             commit_out, cancellable, error)
+  if (!atm_remote_commit_parse (bytes, &commit, error)
+      || !check_image (commit, verdict, &config, error)
+      || !fetch_tree (store, origin, checksum, commit, cancellable, error))
+    return FALSE;
+  metadata = atm_image_metadata_new (verdict, origin->name->familiar, canonical, commit->manifest,
+                                     commit->config, config->diff_ids, commit->notice);
+  return atm_commit_write_tree (store, commit->contents, commit->meta, metadata, commit_out,
+                                cancellable, error)
          && ostree_repo_commit_transaction (store->repo, NULL, cancellable, error);
 }
 

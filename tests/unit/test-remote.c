@@ -351,7 +351,8 @@ damage (void)
       gsize length = 0;
 
       g_assert_true (g_file_get_contents (path, &bytes, &length, NULL));
-      bytes[length - 1] ^= 1;
+      /* Not the last byte: the last bits of a filez may mean nothing. */
+      bytes[length - 8] ^= 1;
       g_assert_true (g_file_set_contents_full (path, bytes, (gssize) length,
                                                G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL));
     }
@@ -393,7 +394,7 @@ test_refused (void)
             g_assert_cmpuint (atm_test_site_count_files (site), ==, 0);
             g_assert_null (g_dir_read_name (left));
             g_assert_true (ostree_repo_list_objects (
-                host->store->store->repo, OSTREE_REPO_LIST_OBJECTS_ALL, &objects, NULL, &error));
+                host->store->store->repo, OSTREE_REPO_LIST_OBJECTS_ALL, &objects, NULL, NULL));
             g_assert_cmpuint (g_hash_table_size (objects), ==, 0);
           }
       }
