@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixtures/layer.h"
 #include "fixtures/scratch.h"
+#include "fixtures/signer.h"
 #include "fixtures/site.h"
 
 #include <string.h>
@@ -567,6 +568,96 @@ test_second_key (void)
   g_assert_cmpuint (image->site_signatures->len, ==, 1);
 }
 
+/* ---- hostile signatures ---- */
+
+/* @args: what gpg is told to make of the commit, from a message or beside it. */
+static void
+test_signatures (void)
+{
+  const struct
+  {
+    const char *args;
+    int code; /* -1: allowed */
+  } table[] = {
+    { "--detach-sign --local-user " ATM_TEST_SITE_KEY, -1 },
+    { "--detach-sign --armor --local-user " ATM_TEST_SITE_KEY, ATM_TRUST_ERROR_SIGNATURE_FORMAT },
+    { "--sign --local-user " ATM_TEST_SITE_KEY, ATM_TRUST_ERROR_SIGNATURE_FORMAT },
+    { "--detach-sign --local-user " ATM_TEST_SITE_KEY " --local-user " ATM_TEST_OTHER_KEY,
+      ATM_TRUST_ERROR_BAD_SIGNATURE },
+    { "--detach-sign --local-user " ATM_TEST_OTHER_KEY, ATM_TRUST_ERROR_UNKNOWN_KEY },
+    { "--faked-system-time 20240601T000000! --default-sig-expire 1d --detach-sign "
+      "--local-user " ATM_TEST_SITE_KEY,
+      ATM_TRUST_ERROR_EXPIRED_SIGNATURE },
+    { "--export " ATM_TEST_SITE_KEY, ATM_TRUST_ERROR_SIGNATURE_FORMAT },
+  };
+  const char *const name = "reg.test/ns/signed:1";
+  OstreeRepo *repo = site->store->store->repo;
+  g_autofree char *commit = add_image (name, name, NULL, NULL, NULL);
+  g_autoptr (GVariant) variant = NULL;
+  g_autoptr (GBytes) bytes = NULL, altered = NULL, wrong = NULL;
+  g_autofree char *copy = NULL;
+  gsize length = 0;
+
+  g_assert_true (ostree_repo_load_commit (repo, commit, &variant, NULL, NULL));
+  bytes = g_variant_get_data_as_bytes (variant);
+  copy = g_memdup2 (g_bytes_get_data (bytes, &length), g_bytes_get_size (bytes));
+  copy[length / 2] ^= 1;
+  altered = g_bytes_new (copy, length);
+  wrong
+      = atm_test_signer_run (site->home, altered, "--detach-sign --local-user " ATM_TEST_SITE_KEY);
+  for (guint i = 0; i <= G_N_ELEMENTS (table); i++)
+    {
+      gboolean last = i == G_N_ELEMENTS (table);
+      int code = last ? ATM_TRUST_ERROR_BAD_SIGNATURE : table[i].code;
+      g_autoptr (Host) host = host_new ();
+      g_autoptr (GBytes) signature
+          = last ? g_bytes_ref (wrong) : atm_test_signer_run (site->home, bytes, table[i].args);
+      g_autoptr (AtmStoredImage) image = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (ostree_repo_write_commit_detached_metadata (repo, commit, NULL, NULL, NULL));
+      g_assert_true (ostree_repo_append_gpg_signature (repo, commit, signature, NULL, NULL));
+      write_policy (host, POLICY (BY_SITE, ACCEPT), BARE);
+      if (pull (host, BARE, name, &image, &error) != (code < 0))
+        g_error ("row %u: %s", i, error != NULL ? error->message : "accepted");
+      if (code >= 0)
+        g_assert_error (error, ATM_TRUST_ERROR, code);
+    }
+}
+
+/* A verdict on an image of a site needs what the site said. */
+static void
+test_no_proof (void)
+{
+  g_autoptr (Host) host = host_new ();
+  g_autoptr (AtmStoredImage) image = NULL;
+  g_autoptr (AtmVerdict) none = NULL;
+  g_autoptr (GError) error = NULL;
+
+  write_policy (host, POLICY (ACCEPT, ACCEPT), BARE);
+  image = pull_ok (host, BARE, GOOD);
+  g_clear_pointer (&image->site_commit, g_bytes_unref);
+  g_assert_false (atm_judge_stored (&host->system, image, &none, NULL, &error));
+  g_assert_error (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED);
+}
+
+/* One verdict, one commit: with that of an image of a registry no tree can be imported. */
+static void
+test_verdict_of_layers (void)
+{
+  g_autoptr (Host) host = host_new ();
+  g_autoptr (AtmTestImage) image = new_image (GOOD);
+  g_autoptr (AtmVerdict) verdict = atm_test_image_judge (image);
+  g_autofree char *text = g_strdup_printf ("ostree:%s:" GOOD, place (BARE)), *commit = NULL;
+  g_autoptr (AtmOrigin) origin = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (atm_origin_parse (text, &origin, NULL));
+  g_assert_false (atm_remote_import (host->store->store, origin, verdict, &commit, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpuint (atm_test_count_refs (host->store), ==, 0);
+}
+
 /* ---- remotes ---- */
 
 static void
@@ -574,9 +665,9 @@ test_remotes (void)
 {
   g_autoptr (Host) host = host_new ();
   g_autoptr (AtmStoredImage) image = NULL;
-  g_autofree char *policy = NULL, *add = NULL, *strict = NULL;
-  g_autoptr (GError) error = NULL, secret = NULL, keyring = NULL;
-  g_autoptr (AtmOrigin) absent = NULL, closed = NULL, checked = NULL;
+  g_autofree char *policy = NULL, *add = NULL, *strict = NULL, *local = NULL;
+  g_autoptr (GError) error = NULL, secret = NULL, keyring = NULL, links = NULL;
+  g_autoptr (AtmOrigin) absent = NULL, closed = NULL, checked = NULL, near = NULL;
 
   policy = g_strdup ("{\"default\":[" ACCEPT "]}");
   write_policy (host, policy, HTTP);
@@ -595,6 +686,15 @@ test_remotes (void)
       atm_pull (&host->system, closed, ATM_PULL_DEFAULT, &host->report, &image, NULL, &secret));
   g_assert_null (strstr (secret->message, "sesame"));
   g_assert_nonnull (strstr (secret->message, "ostree:closed:" GOOD));
+
+  /* A repository of this host has a path, and nothing of it is linked into the store. */
+  local = g_strdup_printf ("remote add --repo=%s local file://%s", host->store->path,
+                           site->store->path);
+  atm_test_ostree (local);
+  g_assert_true (atm_origin_parse ("ostree:local:" GOOD, &near, NULL));
+  g_assert_false (
+      atm_pull (&host->system, near, ATM_PULL_DEFAULT, &host->report, &image, NULL, &links));
+  g_assert_error (links, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
 
   /* Who has written gpg-verify down gets libostree's own check, too: it has no key here. */
   strict = g_strdup_printf ("remote add --repo=%s --set=gpg-verify=true checked %s",
@@ -677,6 +777,9 @@ main (int argc, char *argv[])
   g_test_add_func ("/remote/no-links", test_no_links);
   g_test_add_func ("/remote/downgrade", test_downgrade);
   g_test_add_func ("/remote/second-key", test_second_key);
+  g_test_add_func ("/remote/signatures", test_signatures);
+  g_test_add_func ("/remote/no-proof", test_no_proof);
+  g_test_add_func ("/remote/verdict-of-layers", test_verdict_of_layers);
   g_test_add_func ("/remote/remotes", test_remotes);
   g_test_add_func ("/remote/refused", test_refused);
   g_test_add_func ("/remote/endless-tree", test_endless_tree);
