@@ -139,7 +139,7 @@ static gboolean
 push (Walk *walk, const char *checksum, const char *meta, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GVariant) tree = NULL, files = NULL;
-  Frame frame = { 0 };
+  Frame *frame = NULL;
 
   if (!take_metadata (walk, OSTREE_OBJECT_TYPE_DIR_META, meta, cancellable, error)
       || !take_metadata (walk, OSTREE_OBJECT_TYPE_DIR_TREE, checksum, cancellable, error)
@@ -153,10 +153,11 @@ push (Walk *walk, const char *checksum, const char *meta, GCancellable *cancella
     if (!take_file (walk, files, i, cancellable, error))
       return FALSE;
 
-  frame.checksum = g_strdup (checksum);
-  frame.folders = g_variant_get_child_value (tree, TREE_FOLDERS);
-  frame.extent.n_nodes = g_variant_n_children (files);
-  g_array_append_val (walk->stack, frame);
+  g_array_set_size (walk->stack, walk->stack->len + 1);
+  frame = &g_array_index (walk->stack, Frame, walk->stack->len - 1);
+  frame->checksum = g_strdup (checksum);
+  frame->folders = g_variant_get_child_value (tree, TREE_FOLDERS);
+  frame->extent.n_nodes = g_variant_n_children (files);
   return TRUE;
 }
 
@@ -216,7 +217,7 @@ atm_remote_tree_take (AtmStore *store, OstreeRepo *from, const char *contents, c
   g_auto (Walk) walk = { .store = store, .from = from };
   Extent whole = { 0 };
 
-  walk.stack = g_array_new (FALSE, FALSE, sizeof (Frame));
+  walk.stack = g_array_new (FALSE, TRUE, sizeof (Frame));
   g_array_set_clear_func (walk.stack, (GDestroyNotify) frame_clear);
   walk.known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   if (!push (&walk, contents, meta, cancellable, error))
