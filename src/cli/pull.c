@@ -23,7 +23,8 @@ atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
   if (!atm_cli_parse (options, "IMAGE",
                       "Pulls IMAGE into the store, if the trust policy allows it. IMAGE is\n"
                       "  [http:|https:]HOST[:PORT]/PATH[:TAG|@DIGEST]   in a registry\n"
-                      "  oci:/DIR[:TAG]                                 in an OCI layout folder",
+                      "  oci:/DIR[:TAG]                                 in an OCI layout folder\n"
+                      "  ostree:REMOTE:IMAGE, ostree:/DIR:IMAGE         unpacked by a site",
                       1, 1, &argc, &argv, error))
     return FALSE;
   atm_cli_use_policy (cli, policy);

@@ -8,6 +8,11 @@
 #include "util/text.h"
 
 #define LAYOUT_PREFIX "oci:"
+#define SITE_PREFIX "ostree:"
+
+/* What libostree takes as the name of a remote, and no path. */
+#define REMOTE_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define REMOTE_MAX_BYTES 200
 
 G_DEFINE_QUARK (atm_origin_error, atm_origin_error)
 
@@ -36,19 +41,20 @@ static const struct
     "OCI archives; unpack the archive and give oci:/FOLDER" },
   { "dir:", ATM_SCHEME_CONFIGURED,
     "“dir:” folders; copy the image into an OCI layout folder and give oci:/FOLDER" },
-  { "ostree:", ATM_SCHEME_CONFIGURED,
-    "OSTree remotes; give the name of an image in a registry, or oci:/FOLDER" },
   /* Not a layout: scripts of the Python tool mean a registry. */
   { LAYOUT_PREFIX, ATM_SCHEME_CONFIGURED, NULL },
 };
 
 static gboolean
+is_path (const char *text)
+{
+  return text[0] == '/' || g_str_has_prefix (text, "./") || g_str_has_prefix (text, "../");
+}
+
+static gboolean
 is_layout (const char *text)
 {
-  const char *path = text + strlen (LAYOUT_PREFIX);
-
-  return g_str_has_prefix (text, LAYOUT_PREFIX)
-         && (path[0] == '/' || g_str_has_prefix (path, "./") || g_str_has_prefix (path, "../"));
+  return g_str_has_prefix (text, LAYOUT_PREFIX) && is_path (text + strlen (LAYOUT_PREFIX));
 }
 
 /* The last component of @path as the component of an image name. */
@@ -131,6 +137,68 @@ parse_layout (AtmOrigin *origin, const char *text, gboolean resolve, GError **er
   return TRUE;
 }
 
+/* @where: of a remote or a path. */
+static gboolean
+parse_where (AtmOrigin *origin, const char *where, const char *shown, gboolean resolve,
+             GError **error)
+{
+  if (!is_path (where))
+    {
+      if (!g_ascii_isalnum (where[0]) || strlen (where) > REMOTE_MAX_BYTES
+          || where[strspn (where, REMOTE_CHARACTERS)] != '\0')
+        return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_SYNTAX,
+                          "ostree:%s: neither the name of a remote nor the path of a repository "
+                          "stands before the first “:”",
+                          shown);
+      origin->site = g_strdup (where);
+      return TRUE;
+    }
+  if (resolve)
+    {
+      char *resolved = realpath (where, NULL);
+
+      if (resolved == NULL)
+        return atm_throw_errno (error, "Opening the repository of ostree:%s", shown);
+      origin->site = g_strdup (resolved);
+      free (resolved);
+    }
+  else
+    origin->site = g_strdup (where);
+  /* The path becomes a scope of a policy, up to the “:”. */
+  if (strchr (origin->site, ':') != NULL || !g_utf8_validate (origin->site, -1, NULL)
+      || origin->site[0] != '/')
+    {
+      g_autofree char *shown_path = atm_text_escape (origin->site);
+
+      return atm_throw (
+          error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_SYNTAX,
+          "ostree:%s: the path of the repository, %s, holds “:”, or not all is UTF-8; move it",
+          shown, shown_path);
+    }
+  return TRUE;
+}
+
+/* SITE:IMAGE; @image_out points into @text. */
+static gboolean
+parse_site (AtmOrigin *origin, const char *text, gboolean resolve, const char **image_out,
+            GError **error)
+{
+  const char *colon = strchr (text, ':');
+  g_autofree char *where = colon != NULL ? g_strndup (text, (gsize) (colon - text)) : NULL;
+  g_autofree char *shown = atm_text_escape (text);
+
+  origin->transport = ATM_TRANSPORT_OSTREE;
+  if (colon == NULL)
+    return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_SYNTAX,
+                      "ostree:%s: no image is named; write ostree:REMOTE:IMAGE or "
+                      "ostree:/REPOSITORY:IMAGE",
+                      shown);
+  if (!parse_where (origin, where, shown, resolve, error))
+    return FALSE;
+  *image_out = colon + 1;
+  return TRUE;
+}
+
 gboolean
 atm_origin_parse (const char *text, AtmOrigin **origin_out, GError **error)
 {
@@ -141,6 +209,14 @@ atm_origin_parse (const char *text, AtmOrigin **origin_out, GError **error)
     {
       if (!parse_layout (origin, text + strlen (LAYOUT_PREFIX), TRUE, error)
           || !name_layout (origin, error))
+        return FALSE;
+      *origin_out = g_steal_pointer (&origin);
+      return TRUE;
+    }
+  if (g_str_has_prefix (text, SITE_PREFIX))
+    {
+      if (!parse_site (origin, text + strlen (SITE_PREFIX), TRUE, &rest, error)
+          || !atm_name_parse (rest, TRUE, &origin->name, error))
         return FALSE;
       *origin_out = g_steal_pointer (&origin);
       return TRUE;
@@ -166,6 +242,27 @@ atm_origin_parse (const char *text, AtmOrigin **origin_out, GError **error)
   return TRUE;
 }
 
+/* @canonical is the canonical name of what was @typed, or that of another name. */
+static gboolean
+take_stored_name (AtmOrigin *origin, const char *canonical, AtmImageName *typed, GError **error)
+{
+  g_autofree char *typed_canonical = atm_name_to_string (typed);
+
+  /* The host of “Myhost/etcd” was recognised by its upper case, which the canonical name has
+     lost; so what was typed is asked first. */
+  if (g_str_equal (typed_canonical, canonical))
+    {
+      origin->name = atm_name_copy (typed);
+      return TRUE;
+    }
+  if (!atm_name_parse (canonical, FALSE, &origin->name, error))
+    return FALSE;
+  g_free (origin->name->familiar);
+  origin->name->familiar = g_strdup (typed->familiar);
+  origin->name->domain_typed = typed->domain_typed;
+  return TRUE;
+}
+
 gboolean
 atm_origin_parse_stored (const char *canonical, const char *familiar, AtmOrigin **origin_out,
                          GError **error)
@@ -181,23 +278,16 @@ atm_origin_parse_stored (const char *canonical, const char *familiar, AtmOrigin 
         return FALSE;
       origin->name = g_steal_pointer (&typed);
     }
-  else
+  else if (g_str_has_prefix (canonical, SITE_PREFIX))
     {
-      g_autofree char *typed_canonical = atm_name_to_string (typed);
+      const char *name = NULL;
 
-      /* The host of “Myhost/etcd” was recognised by its upper case, which the canonical name has
-         lost; so what was typed is asked first. */
-      if (g_str_equal (typed_canonical, canonical))
-        origin->name = g_steal_pointer (&typed);
-      else if (!atm_name_parse (canonical, FALSE, &origin->name, error))
+      if (!parse_site (origin, canonical + strlen (SITE_PREFIX), FALSE, &name, error)
+          || !take_stored_name (origin, name, typed, error))
         return FALSE;
-      if (typed != NULL)
-        {
-          g_free (origin->name->familiar);
-          origin->name->familiar = g_steal_pointer (&typed->familiar);
-          origin->name->domain_typed = typed->domain_typed;
-        }
     }
+  else if (!take_stored_name (origin, canonical, typed, error))
+    return FALSE;
   *origin_out = g_steal_pointer (&origin);
   return TRUE;
 }
@@ -210,23 +300,54 @@ atm_origin_free (AtmOrigin *origin)
   atm_name_free (origin->name);
   g_free (origin->path);
   g_free (origin->layout_tag);
+  g_free (origin->site);
   g_free (origin);
 }
 
 char *
 atm_origin_to_string (const AtmOrigin *origin)
 {
-  if (origin->transport == ATM_TRANSPORT_DOCKER)
-    return atm_name_to_string (origin->name);
-  if (origin->layout_tag == NULL)
-    return g_strconcat (LAYOUT_PREFIX, origin->path, NULL);
-  return g_strconcat (LAYOUT_PREFIX, origin->path, ":", origin->layout_tag, NULL);
+  g_autofree char *name = NULL;
+
+  if (origin->transport == ATM_TRANSPORT_OCI)
+    return origin->layout_tag == NULL
+               ? g_strconcat (LAYOUT_PREFIX, origin->path, NULL)
+               : g_strconcat (LAYOUT_PREFIX, origin->path, ":", origin->layout_tag, NULL);
+  name = atm_name_to_string (origin->name);
+  return origin->transport == ATM_TRANSPORT_OSTREE
+             ? g_strconcat (SITE_PREFIX, origin->site, ":", name, NULL)
+             : g_steal_pointer (&name);
 }
 
 const char *
 atm_origin_get_transport_name (const AtmOrigin *origin)
 {
-  return origin->transport == ATM_TRANSPORT_DOCKER ? "docker" : "oci";
+  switch (origin->transport)
+    {
+    case ATM_TRANSPORT_OCI:
+      return "oci";
+    case ATM_TRANSPORT_OSTREE:
+      return "ostree";
+    case ATM_TRANSPORT_DOCKER:
+    default:
+      return "docker";
+    }
+}
+
+static char **
+dup_site_scopes (const AtmOrigin *origin)
+{
+  g_auto (GStrv) names = atm_name_dup_scopes (origin->name, TRUE);
+  g_autoptr (GStrvBuilder) scopes = g_strv_builder_new ();
+
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autofree char *scope = g_strconcat (origin->site, ":", *name, NULL);
+
+      g_strv_builder_add (scopes, scope);
+    }
+  g_strv_builder_add (scopes, origin->site);
+  return g_strv_builder_end (scopes);
 }
 
 char **
@@ -237,6 +358,8 @@ atm_origin_dup_scopes (const AtmOrigin *origin)
 
   if (origin->transport == ATM_TRANSPORT_DOCKER)
     return atm_name_dup_scopes (origin->name, TRUE);
+  if (origin->transport == ATM_TRANSPORT_OSTREE)
+    return dup_site_scopes (origin);
 
   scopes = g_strv_builder_new ();
   path = g_strdup (origin->path);

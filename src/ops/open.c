@@ -4,6 +4,7 @@
 #include "image/layout.h"
 #include "registry/client.h"
 #include "registry/proxy.h"
+#include "util/error.h"
 
 /* The environment, with what the configuration has for units whose environment is empty. */
 static GProxyResolver *
@@ -27,6 +28,11 @@ atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **s
   g_autoptr (AtmRegistriesConf) conf = NULL;
   g_autoptr (GProxyResolver) proxies = NULL;
 
+  if (origin->transport == ATM_TRANSPORT_OSTREE)
+    return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_UNSUPPORTED,
+                      "ostree:%s: a site serves images unpacked, without manifest and blobs to ask "
+                      "for; pull the image first, and name what was pulled",
+                      origin->site);
   if (origin->transport == ATM_TRANSPORT_OCI)
     return atm_layout_open (origin, source_out, error);
   proxies = new_proxies (system);
