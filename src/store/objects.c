@@ -21,7 +21,9 @@ struct _AtmObjects
   OstreeRepo *repo; /* (owned) (nullable) */
   gboolean user_mode;
   gsize buffered_max_bytes;
-  GHashTable *seen; /* (owned) (element-type utf8): names of content that was written already */
+  GMutex lock;
+  GHashTable *seen; /* (owned) (element-type utf8): names of content that was written already;
+                       guarded by @lock */
 
   /* the file that was begun */
   AtmInode inode;     /* its attributes are owned */
@@ -39,6 +41,7 @@ atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *lim
   objects->repo = repo != NULL ? g_object_ref (repo) : NULL;
   objects->user_mode = user_mode;
   objects->buffered_max_bytes = limits->buffered_max_bytes;
+  g_mutex_init (&objects->lock);
   objects->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   objects->buffer = g_byte_array_new ();
   objects->spool_fd = -1;
@@ -51,6 +54,7 @@ atm_objects_free (AtmObjects *objects)
   if (objects == NULL)
     return;
   g_clear_object (&objects->repo);
+  g_mutex_clear (&objects->lock);
   g_hash_table_unref (objects->seen);
   g_clear_pointer (&objects->inode.xattrs, g_variant_unref);
   atm_hash_free (objects->hash);
@@ -63,6 +67,12 @@ gboolean
 atm_objects_get_user_mode (AtmObjects *objects)
 {
   return objects->user_mode;
+}
+
+static void
+name_to_checksum (const char *name, guint8 *checksum_out)
+{
+  ostree_checksum_inplace_to_bytes (name, checksum_out);
 }
 
 static guint32
@@ -97,6 +107,24 @@ hash_header (AtmHash *hash, const AtmInode *inode, guint32 mode, const char *tar
   atm_hash_update (hash, g_variant_get_data (header), size);
 }
 
+static gboolean
+was_seen (AtmObjects *objects, const char *name)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&objects->lock);
+
+  return g_hash_table_contains (objects->seen, name);
+}
+
+static void
+add_seen (AtmObjects *objects, const char *name)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&objects->lock);
+
+  if (g_hash_table_size (objects->seen) >= SEEN_MAX)
+    g_hash_table_remove_all (objects->seen);
+  g_hash_table_add (objects->seen, g_strdup (name));
+}
+
 /* The one place where content becomes an object. libostree neither hashes nor checks here. */
 static gboolean
 write_content (AtmObjects *objects, const char *name, const AtmInode *inode, guint32 mode,
@@ -108,7 +136,7 @@ write_content (AtmObjects *objects, const char *name, const AtmInode *inode, gui
   g_autoptr (GVariant) xattrs = g_variant_ref_sink (inode_xattrs (inode));
   guint64 length = 0;
 
-  if (objects->repo == NULL || g_hash_table_contains (objects->seen, name))
+  if (objects->repo == NULL || was_seen (objects, name))
     return TRUE;
 
   g_file_info_set_attribute_uint32 (info, "unix::uid", inode->uid);
@@ -131,9 +159,27 @@ write_content (AtmObjects *objects, const char *name, const AtmInode *inode, gui
       || !ostree_repo_write_content_trusted (objects->repo, name, object, length, cancellable,
                                              error))
     return atm_prefix_error (error, "Writing object %s", name);
-  if (g_hash_table_size (objects->seen) >= SEEN_MAX)
-    g_hash_table_remove_all (objects->seen);
-  g_hash_table_add (objects->seen, g_strdup (name));
+  add_seen (objects, name);
+  return TRUE;
+}
+
+gboolean
+atm_objects_put_file (AtmObjects *objects, const AtmInode *inode, gconstpointer data,
+                      gsize length_bytes, guint8 *checksum_out, GCancellable *cancellable,
+                      GError **error)
+{
+  const guint32 mode = S_IFREG | stored_mode (objects, inode->mode);
+  g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
+  g_autoptr (GInputStream) content
+      = g_memory_input_stream_new_from_data (data, (gssize) length_bytes, NULL);
+  g_autofree char *name = NULL;
+
+  hash_header (hash, inode, mode, "");
+  atm_hash_update (hash, data, length_bytes);
+  name = atm_hash_finish (hash);
+  if (!write_content (objects, name, inode, mode, NULL, content, length_bytes, cancellable, error))
+    return FALSE;
+  name_to_checksum (name, checksum_out);
   return TRUE;
 }
 
@@ -191,12 +237,6 @@ atm_objects_append (AtmObjects *objects, gconstpointer data, gsize length_bytes,
     return spool (objects, data, length_bytes, error);
   g_byte_array_append (objects->buffer, data, (guint) length_bytes);
   return TRUE;
-}
-
-static void
-name_to_checksum (const char *name, guint8 *checksum_out)
-{
-  ostree_checksum_inplace_to_bytes (name, checksum_out);
 }
 
 gboolean

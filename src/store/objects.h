@@ -7,7 +7,8 @@
 #include "store/limits.h"
 
 /* Objects: what OSTree stores a file or a folder as, named by a SHA-256 that we compute ourselves
-   (store.md 3). Internal to store/; behind it stands the one way to write them. */
+   (store.md 3). Internal to store/; behind it stands the one way to write them. Several threads may
+   put objects through one AtmObjects; what was begun belongs to one of them. */
 
 #define ATM_CHECKSUM_BYTES 32
 
@@ -44,10 +45,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjects, atm_objects_free)
 gboolean atm_objects_get_user_mode (AtmObjects *objects);
 
 /**
+ * atm_objects_put_file:
+ * @inode: (borrowed): metadata of a regular file
+ * @data: (borrowed): its contents, whole
+ * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
+ * @error: %G_IO_ERROR; after one the writer is good for nothing but atm_objects_free()
+ *
+ * Writes nothing if the object is there. May be called from several threads at once, also while
+ * another one is between atm_objects_begin_file() and atm_objects_finish_file().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_put_file (AtmObjects *objects, const AtmInode *inode, gconstpointer data,
+                               gsize length_bytes, guint8 *checksum_out, GCancellable *cancellable,
+                               GError **error);
+
+/**
  * atm_objects_begin_file:
  * @inode: (borrowed): metadata of a regular file
  *
- * Begins a file; one that was begun and not finished before is dropped.
+ * Begins a file that may not fit into memory; one that was begun and not finished before is
+ * dropped. This, atm_objects_append() and atm_objects_finish_file() are for one thread at a time.
  */
 void atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode);
 
@@ -76,6 +93,8 @@ gboolean atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out,
  * @target: valid UTF-8
  * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
  * @error: %G_IO_ERROR
+ *
+ * May be called from several threads at once.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_objects_put_symlink (AtmObjects *objects, const AtmInode *inode, const char *target,
