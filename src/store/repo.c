@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "store/checkout.h"
 #include "store/commit.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -139,7 +140,9 @@ atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char
   options.mode = store->user_mode ? OSTREE_REPO_CHECKOUT_MODE_USER : OSTREE_REPO_CHECKOUT_MODE_NONE;
   options.overwrite_mode = OSTREE_REPO_CHECKOUT_OVERWRITE_NONE;
   options.no_copy_fallback = TRUE;
-  if (!ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit, cancellable, error))
+  if (store->direct ? !atm_checkout_write (store, commit, dir_fd, name, cancellable, error)
+                    : !ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit,
+                                                cancellable, error))
     return atm_prefix_error (error, "Checking out the image %s as %s", commit, name);
   return TRUE;
 }
