@@ -28,7 +28,7 @@ add_string (GVariantBuilder *builder, const char *key, const char *value)
 GVariant *
 atm_image_metadata_new (const AtmVerdict *verdict, const char *reference, const char *canonical,
                         GBytes *manifest, GBytes *config, const GArray *diff_ids,
-                        const char *notice)
+                        guint64 size_bytes, const char *notice)
 {
   GPtrArray *signatures = atm_verdict_get_signatures (verdict);
   GBytes *site_commit = atm_verdict_get_site_commit (verdict);
@@ -55,6 +55,7 @@ atm_image_metadata_new (const AtmVerdict *verdict, const char *reference, const 
       g_variant_builder_add (&ids, "s", diff_id);
     }
   g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_DIFF_IDS, g_variant_builder_end (&ids));
+  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIZE, g_variant_new_uint64 (size_bytes));
   add_blobs (&metadata, ATM_KEY_IMAGE_SIGNATURES, signatures);
   add_string (&metadata, ATM_KEY_IMAGE_VERDICT, reasons);
   if (site_commit != NULL)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "image/name.h"
+#include "store/commit.h"
 #include "store/remote-commit.h"
 #include "store/remote-tree.h"
 #include "store/store-private.h"
@@ -325,16 +326,15 @@ atm_remote_fetch (AtmStore *store, const AtmOrigin *origin, AtmRemoteImage **ima
 
 /* Whether configuration and manifest belong to each other and to the verdict. */
 static gboolean
-check_image (const AtmRemoteCommit *commit, AtmVerdict *verdict, AtmImageConfig **config_out,
-             GError **error)
+check_image (const AtmRemoteCommit *commit, AtmVerdict *verdict, AtmManifest **manifest_out,
+             AtmImageConfig **config_out, GError **error)
 {
-  g_autoptr (AtmManifest) manifest = NULL;
-
   return atm_digest_check (atm_verdict_get_digest (verdict), commit->manifest,
                            "the manifest that was judged", error)
-         && atm_manifest_parse (commit->manifest, &manifest, error)
-         && atm_digest_check (&manifest->config.digest, commit->config, "the configuration", error)
-         && atm_config_parse (commit->config, manifest, NULL, config_out, error);
+         && atm_manifest_parse (commit->manifest, manifest_out, error)
+         && atm_digest_check (&(*manifest_out)->config.digest, commit->config, "the configuration",
+                              error)
+         && atm_config_parse (commit->config, *manifest_out, NULL, config_out, error);
 }
 
 /* What the store has not of the tree of @commit, whose name is @checksum. */
@@ -353,45 +353,54 @@ fetch_tree (AtmStore *store, const AtmOrigin *origin, const char *checksum,
          && atm_remote_tree_take (store, NULL, commit->contents, commit->meta, cancellable, error);
 }
 
-/* In an open transaction, up to a commit that has no name yet. */
+/* In an open transaction: the tree, and what is to become its commit. */
 static gboolean
-import_tree (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char **commit_out,
-             GCancellable *cancellable, GError **error)
+import_tree (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict,
+             AtmCommitDraft *draft_out, GCancellable *cancellable, GError **error)
 {
   GBytes *bytes = atm_verdict_get_site_commit (verdict);
   g_autofree char *checksum = atm_sha256_hex (bytes);
   g_autofree char *canonical = atm_origin_to_string (origin);
   g_autoptr (AtmRemoteCommit) commit = NULL;
+  g_autoptr (AtmManifest) manifest = NULL;
   g_autoptr (AtmImageConfig) config = NULL;
-  GVariant *metadata = NULL;
+  guint64 size_bytes = 0;
 
   if (!atm_remote_commit_parse (bytes, &commit, error)
-      || !check_image (commit, verdict, &config, error)
+      || !check_image (commit, verdict, &manifest, &config, error)
       || !fetch_tree (store, origin, checksum, commit, cancellable, error))
     return FALSE;
-  metadata = atm_image_metadata_new (verdict, origin->name->familiar, canonical, commit->manifest,
-                                     commit->config, config->diff_ids, commit->notice);
-  return atm_commit_write_tree (store, commit->contents, commit->meta, metadata, commit_out,
-                                cancellable, error)
+  for (guint i = 0; i < manifest->layers->len; i++)
+    size_bytes += ((AtmDescriptor *) manifest->layers->pdata[i])->size_bytes;
+  return atm_commit_draft_stored (
+             commit->contents, commit->meta,
+             atm_image_metadata_new (verdict, origin->name->familiar, canonical, commit->manifest,
+                                     commit->config, config->diff_ids, size_bytes, commit->notice),
+             draft_out, error)
          && ostree_repo_commit_transaction (store->repo, NULL, cancellable, error);
 }
 
-/* Under the shared lock of the repository. */
+/* Under the shared lock of the repository. The commit comes when all that it leads to has a name
+   (see atm_store_txn_commit()). */
 static gboolean
 import (AtmStore *store, const AtmOrigin *origin, AtmVerdict *verdict, char **commit_out,
         GCancellable *cancellable, GError **error)
 {
   g_autofree char *ref = atm_ref_encode (origin->name->familiar);
   g_autofree char *commit = NULL;
+  g_auto (AtmCommitDraft) draft = { 0 };
 
   if (!ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error))
     return FALSE;
-  if (!import_tree (store, origin, verdict, &commit, cancellable, error))
+  if (!import_tree (store, origin, verdict, &draft, cancellable, error)
+      || !ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error)
+      || !atm_commit_write (store, &draft, &commit, cancellable, error)
+      || !ostree_repo_commit_transaction (store->repo, NULL, cancellable, error))
     {
       (void) ostree_repo_abort_transaction (store->repo, NULL, NULL);
       return FALSE;
     }
-  if (!ostree_repo_set_ref_immediate (store->repo, NULL, ref, commit, cancellable, error))
+  if (!atm_commit_set_ref (store, ref, commit, cancellable, error))
     return FALSE;
   *commit_out = g_steal_pointer (&commit);
   return TRUE;
