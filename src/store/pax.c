@@ -58,24 +58,49 @@ read_records (const char *at, const char *end, Names *names)
     }
 }
 
-static void
-read_headers (const guint8 *at, gsize left, Names *names)
+/* Octal, or base 256 (GNU); too large a number is %G_MAXUINT64. */
+static guint64
+read_size (const guint8 *header)
 {
-  while (left >= BLOCK && strchr ("xgLK", at[TYPE_OFFSET]) != NULL && at[TYPE_OFFSET] != '\0')
-    {
-      char digits[SIZE_DIGITS + 1] = { 0 };
-      guint64 size;
+  const guint8 *field = header + SIZE_OFFSET;
+  char digits[SIZE_DIGITS + 1] = { 0 };
+  guint64 size = 0;
 
-      memcpy (digits, at + SIZE_OFFSET, SIZE_DIGITS);
-      size = g_ascii_strtoull (digits, NULL, 8);
+  if ((field[0] & 0x80) == 0)
+    {
+      memcpy (digits, field, SIZE_DIGITS);
+      return g_ascii_strtoull (digits, NULL, 8);
+    }
+  for (guint i = SIZE_DIGITS - sizeof size; i < SIZE_DIGITS; i++)
+    size = size << 8 | field[i];
+  return (field[0] & 0x7f) == 0 && field[1] == 0 && field[2] == 0 && field[3] == 0 ? size
+                                                                                   : G_MAXUINT64;
+}
+
+/* Whether a header only says more of the one that follows it. */
+static gboolean
+is_extension (const guint8 *header)
+{
+  return header[TYPE_OFFSET] != '\0' && strchr ("xgLKVXA", header[TYPE_OFFSET]) != NULL;
+}
+
+/* Goes to the last header of an entry. NULL: it is not among the bytes that are there. */
+static const guint8 *
+find_header (const guint8 *at, gsize left, Names *names)
+{
+  while (left >= BLOCK && is_extension (at))
+    {
+      guint64 size = read_size (at);
+
       if (size > left - BLOCK)
-        return;
-      if (at[TYPE_OFFSET] == 'x')
+        return NULL;
+      if (at[TYPE_OFFSET] == 'x' && names != NULL)
         read_records ((const char *) at + BLOCK, (const char *) at + BLOCK + size, names);
       size = MIN (BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK, left);
       at += size;
       left -= size;
     }
+  return left >= BLOCK ? at : NULL;
 }
 
 static gboolean
@@ -106,7 +131,7 @@ atm_pax_restore_names (const guint8 *headers, gsize length, struct archive_entry
 
   if (!is_composed (path) && !is_composed (symlink) && !is_composed (hardlink))
     return;
-  read_headers (headers, length, &names);
+  (void) find_header (headers, length, &names);
   if (is_composed (symlink) && is_same (names.link, symlink))
     archive_entry_copy_symlink (entry, names.link);
   if (is_composed (hardlink) && is_same (names.link, hardlink))
@@ -115,4 +140,35 @@ atm_pax_restore_names (const guint8 *headers, gsize length, struct archive_entry
     archive_entry_copy_pathname (entry, names.sparse_name);
   else if (is_composed (path) && is_same (names.path, path))
     archive_entry_copy_pathname (entry, names.path);
+}
+
+AtmPaxType
+atm_pax_get_type (const guint8 *headers, gsize length)
+{
+  const guint8 *header = find_header (headers, length, NULL);
+
+  if (header == NULL)
+    return ATM_PAX_TYPE_UNKNOWN;
+  switch (header[TYPE_OFFSET])
+    {
+    case '\0':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case 'S': /* sparse */
+      return ATM_PAX_TYPE_KNOWN;
+    case 's':
+      return ATM_PAX_TYPE_SOCKET;
+    case 'D': /* GNU: what was in a folder at the time of an incremental dump */
+    case 'M': /* GNU: the rest of a file of another volume */
+    case 'N': /* GNU, long ago: names to be changed afterwards */
+      return ATM_PAX_TYPE_VENDOR;
+    default:
+      return ATM_PAX_TYPE_UNKNOWN;
+    }
 }
