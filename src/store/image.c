@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "image/name.h"
-#include "store/store-private.h"
+#include "store/commit.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/text.h"

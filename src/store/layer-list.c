@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "store/store-private.h"
+#include "store/commit.h"
 #include "util/error.h"
 
 void

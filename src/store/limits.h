@@ -57,6 +57,7 @@ typedef struct
   guint64 steps_max;           /* in one merge */
   gsize buffered_max_bytes;    /* of one file */
   guint writers_max;           /* threads that write files; 0: no threads at all */
+  guint links_max;             /* of one object; 0: as many as the file system allows */
   gboolean skip_invalid_names; /* skip, and say so, where a name is not valid UTF-8 */
 } AtmStoreLimits;
 

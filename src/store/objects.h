@@ -4,22 +4,15 @@
 #include <gio/gio.h>
 #include <ostree.h>
 
+#include "store/inode.h"
 #include "store/limits.h"
+#include "store/staging.h"
 
 /* Objects: what OSTree stores a file or a folder as, named by a SHA-256 that we compute ourselves
    (store.md 3). Internal to store/; behind it stands the one way to write them. Several threads may
    put objects through one AtmObjects; what was begun belongs to one of them. */
 
 #define ATM_CHECKSUM_BYTES 32
-
-/* Owner, mode and attributes of a file or a folder. */
-typedef struct
-{
-  guint32 uid;
-  guint32 gid;
-  guint32 mode;     /* permission bits, 07777 at most; the type is told by the function */
-  GVariant *xattrs; /* (nullable): a(ayay), names unique, sorted, each with its NUL */
-} AtmInode;
 
 typedef struct _AtmObjects AtmObjects;
 
@@ -36,6 +29,23 @@ typedef struct _AtmObjects AtmObjects;
 AtmObjects *atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *limits);
 void atm_objects_free (AtmObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjects, atm_objects_free)
+
+/**
+ * atm_objects_take_staging:
+ * @staging: (transfer full): where content waits until atm_objects_publish(). Without one libostree
+ *   writes it; the names of the objects are the same
+ */
+void atm_objects_take_staging (AtmObjects *objects, AtmStaging *staging);
+
+/**
+ * atm_objects_publish:
+ * @error: %G_IO_ERROR; also if an object could not be written before
+ *
+ * To be called before the OSTree transaction is committed, when no thread puts anything any more.
+ * Afterwards the content is on the disk and has its names in the repository.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_publish (AtmObjects *objects, GCancellable *cancellable, GError **error);
 
 /**
  * atm_objects_get_user_mode:
@@ -99,6 +109,17 @@ gboolean atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out,
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_objects_put_symlink (AtmObjects *objects, const AtmInode *inode, const char *target,
                                   guint8 *checksum_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_objects_open_file:
+ * @checksum: (array fixed-size=32): a file that was put or is in the repository
+ * @stream_out: (out) (transfer full): its contents
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_open_file (AtmObjects *objects, const guint8 *checksum,
+                                GInputStream **stream_out, GCancellable *cancellable,
+                                GError **error);
 
 /**
  * atm_objects_put_dirmeta:

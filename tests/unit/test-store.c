@@ -399,15 +399,15 @@ main (int argc, char *argv[])
   setlocale (LC_CTYPE, "C.UTF-8");
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/store/open", test_open);
-  g_test_add_func ("/store/round-trip", test_round_trip);
-  g_test_add_func ("/store/metadata", test_metadata);
-  g_test_add_func ("/store/commit-checks", test_commit_checks);
-  g_test_add_func ("/store/transaction", test_transaction);
-  g_test_add_func ("/store/repeated-layer", test_repeated_layer);
-  g_test_add_func ("/store/stored-diff-id", test_stored_diff_id);
-  g_test_add_func ("/store/lost-objects", test_lost_objects);
-  g_test_add_func ("/store/prune-keeps-strays", test_prune_keeps_strays);
-  g_test_add_func ("/store/python-repository", test_python_repository);
-  g_test_add_func ("/store/check-out", test_check_out);
+  atm_test_add_both ("/store/round-trip", test_round_trip);
+  atm_test_add_both ("/store/metadata", test_metadata);
+  atm_test_add_both ("/store/commit-checks", test_commit_checks);
+  atm_test_add_both ("/store/transaction", test_transaction);
+  atm_test_add_both ("/store/repeated-layer", test_repeated_layer);
+  atm_test_add_both ("/store/stored-diff-id", test_stored_diff_id);
+  atm_test_add_both ("/store/lost-objects", test_lost_objects);
+  atm_test_add_both ("/store/prune-keeps-strays", test_prune_keeps_strays);
+  atm_test_add_both ("/store/python-repository", test_python_repository);
+  atm_test_add_both ("/store/check-out", test_check_out);
   return g_test_run ();
 }
