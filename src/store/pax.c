@@ -13,6 +13,9 @@ typedef struct
   char *path;        /* (owned) (nullable) */
   char *sparse_name; /* (owned) (nullable): of a sparse file, where path is made up */
   char *link;        /* (owned) (nullable) */
+  gboolean gnu_path; /* a header of GNU says it, too */
+  gboolean gnu_link;
+  gboolean global; /* a global header says more than a comment */
 } Names;
 
 static void
@@ -36,9 +39,26 @@ take_value (const char *record, const char *end, const char *key, char **value_o
   *value_out = g_strndup (record + length, (gsize) (end - record) - length);
 }
 
+/* A global header speaks of all entries that follow, and libarchive does not listen. Mostly it is a
+   comment; where it would change what an entry is, we do not guess. */
+static gboolean
+is_ignorable (const char *record, const char *end)
+{
+  const char *const keys[] = {
+    "path=",         "linkpath=",         "size=",       "uid=", "gid=", "hdrcharset=",
+    "SCHILY.xattr.", "LIBARCHIVE.xattr.", "GNU.sparse.",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if ((gsize) (end - record) >= strlen (keys[i])
+        && memcmp (record, keys[i], strlen (keys[i])) == 0)
+      return FALSE;
+  return TRUE;
+}
+
 /* “LENGTH KEY=VALUE\n”, the length counting all of it (pax, POSIX.1-2017). */
 static void
-read_records (const char *at, const char *end, Names *names)
+read_records (const char *at, const char *end, gboolean global, Names *names)
 {
   while (at < end)
     {
@@ -51,9 +71,14 @@ read_records (const char *at, const char *end, Names *names)
           || length < (gsize) (at - start) + 2)
         return;
       at++;
-      take_value (at, start + length - 1, "path=", &names->path);
-      take_value (at, start + length - 1, "GNU.sparse.name=", &names->sparse_name);
-      take_value (at, start + length - 1, "linkpath=", &names->link);
+      if (global)
+        names->global |= !is_ignorable (at, start + length - 1);
+      else
+        {
+          take_value (at, start + length - 1, "path=", &names->path);
+          take_value (at, start + length - 1, "GNU.sparse.name=", &names->sparse_name);
+          take_value (at, start + length - 1, "linkpath=", &names->link);
+        }
       at = start + length;
     }
 }
@@ -94,8 +119,11 @@ find_header (const guint8 *at, gsize left, Names *names)
 
       if (size > left - BLOCK)
         return NULL;
-      if (at[TYPE_OFFSET] == 'x' && names != NULL)
-        read_records ((const char *) at + BLOCK, (const char *) at + BLOCK + size, names);
+      names->gnu_path |= at[TYPE_OFFSET] == 'L';
+      names->gnu_link |= at[TYPE_OFFSET] == 'K';
+      if (strchr ("xg", at[TYPE_OFFSET]) != NULL)
+        read_records ((const char *) at + BLOCK, (const char *) at + BLOCK + size,
+                      at[TYPE_OFFSET] == 'g', names);
       size = MIN (BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK, left);
       at += size;
       left -= size;
@@ -121,34 +149,37 @@ is_composed (const char *name)
   return name != NULL && !g_str_is_ascii (name) && g_utf8_validate (name, -1, NULL);
 }
 
-void
-atm_pax_restore_names (const guint8 *headers, gsize length, struct archive_entry *entry)
+/* For libarchive the first header wins, for us pax does (registry.md 5.5, row 3). */
+static gboolean
+is_better (const char *raw, gboolean gnu, const char *name)
 {
-  const char *path = archive_entry_pathname (entry);
-  const char *symlink = archive_entry_symlink (entry);
-  const char *hardlink = archive_entry_hardlink (entry);
-  g_auto (Names) names = { 0 };
+  return name != NULL && raw != NULL && (gnu || (is_composed (name) && is_same (raw, name)));
+}
 
-  if (!is_composed (path) && !is_composed (symlink) && !is_composed (hardlink))
-    return;
-  (void) find_header (headers, length, &names);
-  if (is_composed (symlink) && is_same (names.link, symlink))
-    archive_entry_copy_symlink (entry, names.link);
-  if (is_composed (hardlink) && is_same (names.link, hardlink))
-    archive_entry_copy_hardlink (entry, names.link);
-  if (is_composed (path) && is_same (names.sparse_name, path))
-    archive_entry_copy_pathname (entry, names.sparse_name);
-  else if (is_composed (path) && is_same (names.path, path))
-    archive_entry_copy_pathname (entry, names.path);
+static void
+restore_names (const Names *names, struct archive_entry *entry)
+{
+  const char *path = names->sparse_name != NULL ? names->sparse_name : names->path;
+
+  if (is_better (names->link, names->gnu_link, archive_entry_symlink (entry)))
+    archive_entry_copy_symlink (entry, names->link);
+  if (is_better (names->link, names->gnu_link, archive_entry_hardlink (entry)))
+    archive_entry_copy_hardlink (entry, names->link);
+  if (is_better (path, names->gnu_path, archive_entry_pathname (entry)))
+    archive_entry_copy_pathname (entry, path);
 }
 
 AtmPaxType
-atm_pax_get_type (const guint8 *headers, gsize length)
+atm_pax_read (const guint8 *headers, gsize length, struct archive_entry *entry)
 {
-  const guint8 *header = find_header (headers, length, NULL);
+  g_auto (Names) names = { 0 };
+  const guint8 *header = find_header (headers, length, &names);
 
   if (header == NULL)
     return ATM_PAX_TYPE_UNKNOWN;
+  restore_names (&names, entry);
+  if (names.global)
+    return ATM_PAX_TYPE_GLOBAL;
   switch (header[TYPE_OFFSET])
     {
     case '\0':

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/tar.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,6 +8,7 @@
 #include "store/path.h"
 #include "store/pax.h"
 #include "store/store.h"
+#include "store/tar-stream.h"
 #include "store/xattrs.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -32,17 +31,10 @@ typedef struct
   AtmObjects *objects;    /* (borrowed) */
   const AtmStoreLimits *limits;
   GCancellable *cancellable;
-  AtmLayer *layer;      /* (borrowed) */
-  GHashTable *plinks;   /* (owned) (element-type utf8 Plink) */
-  GArray *plink_users;  /* (owned) (element-type guint): entries that are links to plinks */
-  GError *stream_error; /* (owned) (nullable): what made the callback give up */
-  gboolean in_header;   /* libarchive looks for an entry … */
-  gsize header_bytes;   /* … and has read this much for it */
-  AtmBlock *block;      /* (owned) (nullable): the last one of the stream … */
-  GPtrArray *before;    /* (owned) (element-type AtmBlock): … and those before it, from the one on
-                           in which the headers begin */
-  GByteArray *headers;  /* (owned): of one entry, where they go across blocks */
-  guint64 stream_bytes; /* up to the end of @block */
+  AtmLayer *layer;     /* (borrowed) */
+  GHashTable *plinks;  /* (owned) (element-type utf8 Plink) */
+  GArray *plink_users; /* (owned) (element-type guint): entries that are links to plinks */
+  AtmTarStream stream;
   guint64 expanded_bytes; /* contents with holes filled */
   AtmTarFile *file;       /* (owned) (nullable): the one that is read, where it fits into memory */
   gsize file_bytes;       /* of it that were read */
@@ -74,44 +66,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Plink, plink_free)
 static void
 reader_clear (Reader *reader)
 {
-  g_clear_pointer (&reader->block, atm_block_unref);
-  g_clear_pointer (&reader->before, g_ptr_array_unref);
-  g_clear_pointer (&reader->headers, g_byte_array_unref);
+  atm_tar_stream_clear (&reader->stream);
   g_clear_pointer (&reader->file, atm_tar_file_free);
   g_clear_pointer (&reader->plinks, g_hash_table_unref);
   g_clear_pointer (&reader->plink_users, g_array_unref);
-  g_clear_error (&reader->stream_error);
   g_free (reader->first_device);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reader, reader_clear)
-
-static la_ssize_t
-read_callback (struct archive *archive, void *user_data, const void **buffer_out)
-{
-  Reader *reader = user_data;
-  AtmBlock *block = NULL;
-
-  if (reader->in_header && reader->header_bytes > ATM_TAR_HEADER_MAX_BYTES)
-    (void) atm_throw (&reader->stream_error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                      "The archive has an entry whose headers are larger than %d bytes",
-                      ATM_TAR_HEADER_MAX_BYTES);
-  else if (reader->ends->next (reader->ends->user_data, &block, &reader->stream_error))
-    {
-      if (block == NULL)
-        return 0;
-      if (reader->in_header && reader->block != NULL)
-        g_ptr_array_add (reader->before, g_steal_pointer (&reader->block));
-      g_clear_pointer (&reader->block, atm_block_unref);
-      reader->block = block;
-      reader->header_bytes += block->length_bytes;
-      reader->stream_bytes += block->length_bytes;
-      *buffer_out = block->data;
-      return (la_ssize_t) block->length_bytes;
-    }
-  archive_set_error (archive, EIO, "%s", reader->stream_error->message);
-  return -1;
-}
 
 /* ARCHIVE_WARN is about names, which we check ourselves (registry.md 5.2). */
 static gboolean
@@ -122,9 +84,9 @@ check (Reader *reader, struct archive *archive, int result, GError **error)
 
   if (result == ARCHIVE_OK || result == ARCHIVE_WARN)
     return TRUE;
-  if (reader->stream_error != NULL)
+  if (reader->stream.error != NULL)
     {
-      g_propagate_error (error, g_steal_pointer (&reader->stream_error));
+      g_propagate_error (error, g_steal_pointer (&reader->stream.error));
       return FALSE;
     }
   reason = archive_error_string (archive);
@@ -139,7 +101,7 @@ append (Reader *reader, gconstpointer data, gsize length_bytes, GError **error)
 {
   reader->expanded_bytes += length_bytes;
   if (!atm_inflate_check_ratio (reader->limits, reader->expanded_bytes,
-                                reader->block != NULL ? reader->block->blob_bytes : 0, error))
+                                atm_tar_stream_get_blob_bytes (&reader->stream), error))
     return FALSE;
   if (reader->file == NULL)
     return atm_objects_append (reader->objects, data, length_bytes, error);
@@ -448,12 +410,15 @@ read_entry (Reader *reader, struct archive *archive, struct archive_entry *entry
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "An entry has no path");
   if (type == ATM_PAX_TYPE_VENDOR)
     return read_contents (reader, archive, 0, FALSE, error);
-  if (type == ATM_PAX_TYPE_UNKNOWN)
+  if (type == ATM_PAX_TYPE_UNKNOWN || type == ATM_PAX_TYPE_GLOBAL)
     {
       g_autofree char *shown = atm_text_escape (raw);
 
-      return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                        "The entry “%s” is of a type that tar does not define", shown);
+      return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "The entry “%s” %s", shown,
+                        type == ATM_PAX_TYPE_GLOBAL
+                            ? "follows a global pax header that changes entries, which is not "
+                              "supported; pack the layer again without it"
+                            : "is of a type that tar does not define");
     }
   if (!atm_path_clean (raw, &path, &local_error))
     {
@@ -549,43 +514,6 @@ make_notice (Reader *reader)
   return g_strjoinv (", ", (char **) parts->pdata);
 }
 
-/* The bytes of the stream that libarchive has read for the entry: its headers, and for some sparse
-   files the map. They are in one block, or in parts of several that are put together here. */
-static void
-find_headers (Reader *reader, struct archive *archive, const guint8 **headers_out,
-              gsize *length_out)
-{
-  const guint64 from = (guint64) archive_read_header_position (archive);
-  const guint64 to = (guint64) archive_filter_bytes (archive, 0);
-  guint64 at = reader->stream_bytes;
-
-  *length_out = 0;
-  if (reader->block == NULL || from > to || to > at)
-    return;
-  at -= reader->block->length_bytes;
-  *length_out = (gsize) (to - from);
-  if (from >= at)
-    {
-      *headers_out = reader->block->data + (from - at);
-      return;
-    }
-
-  for (guint i = 0; i < reader->before->len; i++)
-    at -= ((AtmBlock *) reader->before->pdata[i])->length_bytes;
-  g_byte_array_set_size (reader->headers, 0);
-  for (guint i = 0; i <= reader->before->len; i++)
-    {
-      const AtmBlock *block = i < reader->before->len ? reader->before->pdata[i] : reader->block;
-      const guint64 begin = MAX (from, at), end = MIN (to, at + block->length_bytes);
-
-      if (begin < end)
-        g_byte_array_append (reader->headers, block->data + (begin - at), (guint) (end - begin));
-      at += block->length_bytes;
-    }
-  *headers_out = reader->headers->data;
-  *length_out = reader->headers->len;
-}
-
 static gboolean
 read_archive (Reader *reader, struct archive *archive, GError **error)
 {
@@ -596,24 +524,19 @@ read_archive (Reader *reader, struct archive *archive, GError **error)
       gsize length = 0;
       int result;
 
-      reader->in_header = TRUE;
-      reader->header_bytes = 0;
-      g_ptr_array_set_size (reader->before, 0);
-      result = archive_read_next_header (archive, &entry);
-      reader->in_header = FALSE;
+      result = atm_tar_stream_next_header (&reader->stream, archive, &entry);
       if (result == ARCHIVE_EOF)
         return TRUE;
       if (!check (reader, archive, result, error)
           || g_cancellable_set_error_if_cancelled (reader->cancellable, error))
         return FALSE;
-      find_headers (reader, archive, &headers, &length);
-      atm_pax_restore_names (headers, length, entry);
+      atm_tar_stream_find_headers (&reader->stream, archive, &headers, &length);
       /* Also those that add nothing to the list. */
       if (n >= reader->limits->entries_max)
         return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                           "The layer has more than %" G_GUINT64_FORMAT " entries",
                           reader->limits->entries_max);
-      if (!read_entry (reader, archive, entry, atm_pax_get_type (headers, length), error))
+      if (!read_entry (reader, archive, entry, atm_pax_read (headers, length, entry), error))
         return FALSE;
     }
 }
@@ -628,16 +551,14 @@ atm_tar_read (const AtmTarEnds *ends, AtmObjects *objects, const AtmStoreLimits 
   };
   AtmBlock *block = NULL;
 
-  reader.before = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_block_unref);
-  reader.headers = g_byte_array_new ();
+  atm_tar_stream_init (&reader.stream, ends);
   reader.plinks
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) plink_free);
   reader.plink_users = g_array_new (FALSE, FALSE, sizeof (guint));
 
   if (archive == NULL || archive_read_support_format_tar (archive) != ARCHIVE_OK)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "libarchive cannot be set up");
-  if (!check (&reader, archive, archive_read_open (archive, &reader, NULL, read_callback, NULL),
-              error))
+  if (!check (&reader, archive, atm_tar_stream_open (&reader.stream, archive), error))
     return FALSE;
   if (!read_archive (&reader, archive, error) || !resolve_plinks (&reader, error))
     return FALSE;
