@@ -12,6 +12,50 @@
 
 #define LAYERS_MAX 4
 
+/*
+ * Where the rows of registry.md are tested, with the file where it is not this one.
+ *
+ * 5.3  members, padding, garbage, CRC, frames, truncation: test-inflate; ends of archives:
+ *      test-import, ends
+ * 5.4  1-3, 6, 7: accepted, refused; 4: test-import, names, refuses-lengths; 5: refused;
+ *      test-import, headers (hdrcharset), names, notices (skipped)
+ * 5.5  1-3    test-import: headers, names, sizes, refuses-headers
+ *      4      test-import: headers, refuses-types
+ *      5, 6   test-import: headers, metadata, refuses-headers
+ *      7      test-import: sparse, sizes, limits
+ *      8-11   accepted
+ *      12     accepted, refused; test-import: refuses-lengths
+ *      13-16  accepted, refused, many-late-links; test-import: headers
+ *      17-25  accepted, refused
+ *      26     test-import: xattrs; accepted (devices)
+ *      27-29  accepted; test-import: notices, headers (sockets)
+ *      30     accepted
+ *      31     test-import: metadata, user-mode
+ *      32     test-import: metadata
+ *      33-36  test-import: xattrs, user-mode, refuses-lengths
+ *      37     test-import: metadata, headers
+ *      38, 39 test-import: headers, refuses-types
+ *      40     accepted
+ *      41     test-import: names, deep
+ *      42, 43 accepted, refused
+ *      44     accepted
+ *      45     test-import: metadata
+ *      46     accepted
+ *      47     test-import: metadata
+ * 5.6  accepted, refused
+ * 8.7  85     test-store: commit-checks, stored-diff-id; 86-88: test-inflate
+ *      89, 90 test-import: ends
+ *      91-95  accepted, refused
+ *      96     accepted; test-import: notices
+ *      97     test-import: names (the program sets the locale as the test does)
+ *      98     refused; test-import: notices
+ *      99     accepted
+ *      100    test-inflate: limits; test-import: limits
+ *      101    large-folder
+ *      102    test-import: xattrs
+ * A layer that is read back merges as the streamed one did: stored-as-streamed.
+ */
+
 /* What layers become together: registry.md 5.4 and 5.5. Lists are those of atm_test_list(). */
 static const struct
 {
