@@ -2,11 +2,10 @@
 #include "store/store.h"
 
 #include "image/name.h"
-#include "store/inflate.h"
+#include "store/import.h"
 #include "store/layer-commit.h"
 #include "store/merge.h"
 #include "store/store-private.h"
-#include "store/tar.h"
 #include "util/error.h"
 
 typedef struct
@@ -314,20 +313,20 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
         GInputStream *blob, GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
-  g_autoptr (AtmInflate) inflate = atm_inflate_new (blob, diff_id->algorithm, &store->limits);
-  g_autoptr (AtmLayer) layer = NULL;
+  g_auto (AtmImported) imported = { 0 };
   g_auto (AtmLayerInfo) info = { 0 };
   AtmLayerDraft *draft = NULL;
 
-  if (!atm_tar_read (inflate, txn->objects, &store->limits, &layer, &info.notice, cancellable,
-                     error))
+  if (!atm_import_layer (blob, diff_id->algorithm, txn->objects, &store->limits, &imported,
+                         cancellable, error))
     return FALSE;
 
   info.digest = descriptor->digest;
   info.size_bytes = descriptor->size_bytes;
-  info.uncompressed_bytes = atm_inflate_get_size (inflate);
+  info.uncompressed_bytes = imported.uncompressed_bytes;
   info.media_type = g_strdup (descriptor->media_type);
-  atm_inflate_finish (inflate, &info.diff_id);
+  info.diff_id = imported.diff_id;
+  info.notice = g_steal_pointer (&imported.notice);
   if (!atm_digest_equal (&info.diff_id, diff_id))
     {
       g_autofree char *wanted = atm_digest_to_string (diff_id);
@@ -337,10 +336,10 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
                         "It unpacks to %s, but the image configuration says %s", actual, wanted);
     }
 
-  if (!atm_layer_draft_new (store, txn->objects, layer, &info, &draft, cancellable, error))
+  if (!atm_layer_draft_new (store, txn->objects, imported.layer, &info, &draft, cancellable, error))
     return FALSE;
   g_ptr_array_add (txn->drafts, draft);
-  return merge (txn, layer, &info, cancellable, error);
+  return merge (txn, imported.layer, &info, cancellable, error);
 }
 
 gboolean
