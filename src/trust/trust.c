@@ -24,8 +24,9 @@ struct _AtmTrust
   const char *transport; /* static */
   char *reference;       /* (owned) */
   AtmImageName *name;    /* (owned) (nullable): NULL where the transport has no names */
-  char *place;           /* (owned): scope and file, for messages */
-  char *narrow_scope;    /* (owned): the scope to write an entry for this image under */
+  char *dir;          /* (owned) (nullable): of a “dir:” image: where its signatures are, too */
+  char *place;        /* (owned): scope and file, for messages */
+  char *narrow_scope; /* (owned): the scope to write an entry for this image under */
 };
 
 void
@@ -40,6 +41,7 @@ atm_trust_free (AtmTrust *trust)
   atm_policy_free (trust->policy);
   g_free (trust->reference);
   atm_name_free (trust->name);
+  g_free (trust->dir);
   g_free (trust->place);
   g_free (trust->narrow_scope);
   g_free (trust);
@@ -72,7 +74,7 @@ check_possible (const AtmTrust *trust, const AtmRequirement *requirement, GError
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_REJECTED,
                       "%s rejects it; to allow it, %s for scope “%s” of transport “%s” to %s",
                       trust->place,
-                      g_str_equal (trust->transport, "docker")
+                      g_str_equal (trust->transport, "docker") || trust->dir != NULL
                           ? "add a “signedBy” entry with the publisher's key"
                           : "which carries no signatures, add what is asked of it",
                       trust->narrow_scope, trust->transport, atm_policy_get_path (trust->policy));
@@ -120,6 +122,8 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
       if (trust->name->has_digest)
         g_clear_pointer (&trust->name->tag, g_free);
     }
+  else if (origin->transport == ATM_TRANSPORT_DIR)
+    trust->dir = g_strdup (origin->path);
   if (!select_list (trust, options, origin, error))
     return atm_refusal_name (error, trust->reference);
   *trust_out = g_steal_pointer (&trust);
@@ -136,6 +140,11 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
   g_autofree char *fallback = NULL;
   const char *url = NULL;
 
+  if (trust->dir != NULL)
+    {
+      *source_out = g_strdup_printf ("There is no file signature-1 in %s", trust->dir);
+      return atm_lookaside_read_dir (trust->dir, digest, blobs_out, cancellable, error);
+    }
   if (trust->name == NULL)
     {
       *blobs_out = g_ptr_array_new ();
