@@ -316,14 +316,15 @@ atm_docker_archive_learn_name (AtmOrigin *origin, const char *temporary_dir,
   g_autoptr (GBytes) list = NULL;
 
   g_return_val_if_fail (origin->transport == ATM_TRANSPORT_DOCKER_ARCHIVE, FALSE);
-  if (origin->which != NULL && origin->which[0] != '@')
-    return TRUE;
   if (!open_archive (origin, what, temporary_dir, &archive, cancellable, error))
     return FALSE;
   if (!read_list (archive, &list, error)
       || (list != NULL && !atm_docker_archive_choose (list, origin->which, &image, error)))
     return atm_prefix_error (error, "%s", what);
-  if (image != NULL && image->tags != NULL && image->tags[0] != NULL)
+  if (list == NULL)
+    origin->notice = NULL; /* a layout has a manifest of its own */
+  if (image != NULL && image->tags != NULL && image->tags[0] != NULL
+      && (origin->which == NULL || origin->which[0] == '@'))
     {
       if (!atm_name_parse (image->tags[0], TRUE, &name, error))
         return atm_prefix_error (error, "%s: the archive names the image", what);

@@ -38,7 +38,7 @@ gboolean atm_docker_archive_new (const char *what, AtmArchiveFile *archive, cons
  * atm_docker_archive_learn_name:
  * @origin: (borrowed): of %ATM_TRANSPORT_DOCKER_ARCHIVE; where it says no reference, its name
  *   becomes the first one that the archive has for the image, if it has any. The archive stays
- *   open in it
+ *   open in it, and there is no notice of a manifest that was made if none has to be
  * @error: as atm_docker_archive_open(), and %ATM_NAME_ERROR if that is no name
  */
 G_GNUC_WARN_UNUSED_RESULT
