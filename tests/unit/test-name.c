@@ -512,9 +512,18 @@ test_daemon_origins (void)
     { "docker:sha256:" HEX, "docker-daemon:sha256:" HEX, "sha256-0123456789ab:latest", NULL },
   };
   const char *const bad[] = {
-    "docker:",   "docker-daemon:",       "docker:Fedora",          "docker:a:b:c",
-    "docker:/x", "docker-daemon:x:",     "docker:sha256:" HEX "0", "docker:" HEX,
-    "docker: x", "docker:x@sha256:" HEX, "docker:x:1@sha256:" HEX, "docker:HEX:",
+    "docker:",
+    "docker-daemon:",
+    "docker:Fedora",
+    "docker:a:b:c",
+    "docker:/x",
+    "docker-daemon:x:",
+    "docker:x:1:",
+    "docker:" HEX,
+    "docker: x",
+    "docker:x@sha256:" HEX,
+    "docker:x:1@sha256:" HEX,
+    "docker:HEX:",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (good); i++)
