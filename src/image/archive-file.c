@@ -130,7 +130,7 @@ read_callback (struct archive *archive, void *user_data, const void **buffer_out
   Scan *scan = user_data;
   gssize n = -1;
 
-  /* Headers that announce headers make libarchive call itself. */
+  /* libarchive would take headers of a mebibyte into memory. */
   if (scan->in_header && scan->header_bytes > ATM_ARCHIVE_HEADER_MAX_BYTES)
     (void) atm_throw (&scan->error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_PROTOCOL,
                       "a member has a header of more than %d bytes", ATM_ARCHIVE_HEADER_MAX_BYTES);
@@ -170,18 +170,18 @@ skip_callback (struct archive *archive, void *user_data, la_int64_t request)
 static char *
 clean_name (const char *folder, const char *name)
 {
-  g_autofree char *path = NULL;
-
   if (name == NULL || strlen (name) > ATM_ARCHIVE_NAME_MAX_BYTES)
     return NULL;
-  path = *name == '/' ? g_strdup (name) : g_strconcat (folder, "/", name, NULL);
-  return g_canonicalize_filename (path, "/");
+  /* Two slashes would stay. */
+  if (*name == '/')
+    folder = "/";
+  return g_canonicalize_filename (name + strspn (name, "/"), folder);
 }
 
 static void
 add_member (AtmArchiveFile *archive, struct archive *reader, struct archive_entry *entry)
 {
-  g_autofree char *name = clean_name ("", archive_entry_pathname (entry));
+  g_autofree char *name = clean_name ("/", archive_entry_pathname (entry));
   const char *hardlink = archive_entry_hardlink (entry);
   Member member = { .kind = MEMBER_FILE };
   Member *old = NULL;
@@ -195,13 +195,13 @@ add_member (AtmArchiveFile *archive, struct archive *reader, struct archive_entr
       g_autofree char *folder = g_path_get_dirname (name);
 
       member.kind = MEMBER_LINK;
-      member.target = hardlink != NULL ? clean_name ("", hardlink)
+      member.target = hardlink != NULL ? clean_name ("/", hardlink)
                                        : clean_name (folder, archive_entry_symlink (entry));
     }
+  else if (archive_entry_sparse_count (entry) > 0)
+    member.kind = MEMBER_SPARSE;
   else
     {
-      if (archive_entry_sparse_count (entry) > 0)
-        member.kind = MEMBER_SPARSE;
       member.range.start_bytes = (guint64) archive_filter_bytes (reader, 0);
       member.range.size_bytes = (guint64) archive_entry_size (entry);
     }
@@ -221,7 +221,8 @@ add_member (AtmArchiveFile *archive, struct archive *reader, struct archive_entr
 static gboolean
 throw_archive (GError **error, Scan *scan, struct archive *reader)
 {
-  const char *reason = archive_error_string (reader);
+  /* libarchive may have another word for what a callback said. */
+  const char *reason = scan->error != NULL ? scan->error->message : archive_error_string (reader);
   g_autofree char *shown = atm_text_escape (reason != NULL ? reason : "no reason given");
 
   if (scan->error != NULL && scan->error->domain == G_IO_ERROR)
@@ -386,7 +387,7 @@ gboolean
 atm_archive_file_find (AtmArchiveFile *archive, const char *name, AtmArchiveRange *range_out,
                        GError **error)
 {
-  g_autofree char *clean = clean_name ("", name);
+  g_autofree char *clean = clean_name ("/", name);
   g_autofree char *shown = atm_text_escape (name);
   const Member *member = clean != NULL ? g_hash_table_lookup (archive->members, clean) : NULL;
   const char *why = NULL;
