@@ -190,13 +190,22 @@ save (AtmDaemon *self, guint minor, GCancellable *cancellable, GError **error)
   g_autoptr (SoupMessage) message = NULL;
   g_autoptr (GInputStream) body = NULL;
   g_autoptr (AtmArchiveFile) archive = NULL;
+  g_autoptr (GError) local = NULL;
 
   if (!get (self, session, path, &message, &body, cancellable, error))
     return FALSE;
   /* That the body of a chunked answer has ended says nothing (registry.md 3.1); the archive does.
    */
-  if (!atm_archive_file_open_stream (body, self->temporary_dir, &archive, cancellable, error))
-    return atm_prefix_error (error, "%s: what the daemon at %s sent", self->what, self->socket);
+  if (!atm_archive_file_open_stream (body, self->temporary_dir, &archive, cancellable, &local))
+    {
+      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
+        return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_PROTOCOL,
+                          "%s: the daemon at %s has cut the image off; look into its log and try "
+                          "again",
+                          self->what, self->socket);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return atm_prefix_error (error, "%s: what the daemon at %s sent", self->what, self->socket);
+    }
   return atm_docker_archive_new (self->what, archive, NULL, &self->saved, cancellable, error);
 }
 
