@@ -38,7 +38,7 @@ typedef struct
 static void
 daemon_init (Daemon *daemon)
 {
-  g_autoptr (GBytes) layer = atm_test_tar_of ("f hello world\n"), config_bytes = NULL;
+  g_autoptr (GBytes) layer = atm_test_tar_of ("f hello world\n");
   g_autoptr (AtmTestTar) tar = atm_test_tar_new ();
   g_autofree char *hex = atm_sha256_hex (layer), *config = NULL;
   gsize length = 0;
