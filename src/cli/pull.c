@@ -27,7 +27,8 @@ atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
           "  docker:NAME[:TAG]                              in a Docker daemon\n"
           "  dockertar:FILE[:REFERENCE]                     in a file of `docker save`\n"
           "  oci:/DIR[:TAG], oci-archive:FILE[:TAG]         in an OCI layout\n"
-          "  dir:DIR                                        in a folder of skopeo's",
+          "  dir:DIR                                        in a folder of skopeo's\n"
+          "  ostree:REMOTE:IMAGE, ostree:/DIR:IMAGE         unpacked by a site",
           1, 1, &argc, &argv, error))
     return FALSE;
   atm_cli_use_policy (cli, policy);

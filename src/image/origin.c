@@ -10,6 +10,9 @@
 
 #define LAYOUT_PREFIX "oci:"
 #define ID_SHOWN_LENGTH 12
+/* What libostree takes as the name of a remote, and no path. */
+#define REMOTE_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define REMOTE_MAX_BYTES 200
 
 #define NOTICE_OWN_DIGEST                                                                          \
   "the source keeps no manifest of a registry, so the digest is that of a manifest made from it; " \
@@ -19,7 +22,7 @@ G_DEFINE_QUARK (atm_origin_error, atm_origin_error)
 
 /* By AtmTransport: what policy.json and canonical names call it. */
 static const char *const transport_names[]
-    = { "docker", "oci", "oci-archive", "docker-archive", "docker-daemon", "dir" };
+    = { "docker", "oci", "oci-archive", "docker-archive", "docker-daemon", "dir", "ostree" };
 
 /* Longer prefixes stand before those that they begin with. */
 static const struct
@@ -41,17 +44,21 @@ static const struct
   { "docker-archive:", ATM_TRANSPORT_DOCKER_ARCHIVE, ATM_SCHEME_CONFIGURED, NOTICE_OWN_DIGEST },
   { "oci-archive:", ATM_TRANSPORT_OCI_ARCHIVE, ATM_SCHEME_CONFIGURED, NULL },
   { "dir:", ATM_TRANSPORT_DIR, ATM_SCHEME_CONFIGURED, NULL },
+  { "ostree:", ATM_TRANSPORT_OSTREE, ATM_SCHEME_CONFIGURED, NULL },
   /* Not a layout: scripts of the Python tool mean a registry. */
   { LAYOUT_PREFIX, ATM_TRANSPORT_DOCKER, ATM_SCHEME_CONFIGURED, NULL },
 };
 
 static gboolean
+is_path (const char *text)
+{
+  return text[0] == '/' || g_str_has_prefix (text, "./") || g_str_has_prefix (text, "../");
+}
+
+static gboolean
 is_layout (const char *text)
 {
-  const char *path = text + strlen (LAYOUT_PREFIX);
-
-  return g_str_has_prefix (text, LAYOUT_PREFIX)
-         && (path[0] == '/' || g_str_has_prefix (path, "./") || g_str_has_prefix (path, "../"));
+  return g_str_has_prefix (text, LAYOUT_PREFIX) && is_path (text + strlen (LAYOUT_PREFIX));
 }
 
 /* ---- folders and files ---- */
@@ -197,6 +204,69 @@ parse_daemon (AtmOrigin *origin, const char *text, GError **error)
   return atm_name_parse (stand_in, TRUE, &origin->name, error);
 }
 
+/* ---- repositories of a site ---- */
+
+/* @where: of a remote or a path. */
+static gboolean
+parse_where (AtmOrigin *origin, const char *where, const char *shown, gboolean resolve,
+             GError **error)
+{
+  if (!is_path (where))
+    {
+      if (!g_ascii_isalnum (where[0]) || strlen (where) > REMOTE_MAX_BYTES
+          || where[strspn (where, REMOTE_CHARACTERS)] != '\0')
+        return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_SYNTAX,
+                          "ostree:%s: neither the name of a remote nor the path of a repository "
+                          "stands before the first “:”",
+                          shown);
+      origin->site = g_strdup (where);
+      return TRUE;
+    }
+  if (resolve)
+    {
+      char *resolved = realpath (where, NULL);
+
+      if (resolved == NULL)
+        return atm_throw_errno (error, "Opening the repository of ostree:%s", shown);
+      origin->site = g_strdup (resolved);
+      free (resolved);
+    }
+  else
+    origin->site = g_strdup (where);
+  /* The path becomes a scope of a policy, up to the “:”. */
+  if (strchr (origin->site, ':') != NULL || !g_utf8_validate (origin->site, -1, NULL)
+      || origin->site[0] != '/')
+    {
+      g_autofree char *shown_path = atm_text_escape (origin->site);
+
+      return atm_throw (
+          error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_SYNTAX,
+          "ostree:%s: the path of the repository, %s, holds “:”, or not all is UTF-8; move it",
+          shown, shown_path);
+    }
+  return TRUE;
+}
+
+/* SITE:IMAGE; @image_out points into @text. */
+static gboolean
+parse_site (AtmOrigin *origin, const char *text, gboolean resolve, const char **image_out,
+            GError **error)
+{
+  const char *colon = strchr (text, ':');
+  g_autofree char *where = colon != NULL ? g_strndup (text, (gsize) (colon - text)) : NULL;
+  g_autofree char *shown = atm_text_escape (text);
+
+  if (colon == NULL)
+    return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_SYNTAX,
+                      "ostree:%s: no image is named; write ostree:REMOTE:IMAGE or "
+                      "ostree:/REPOSITORY:IMAGE",
+                      shown);
+  if (!parse_where (origin, where, shown, resolve, error))
+    return FALSE;
+  *image_out = colon + 1;
+  return TRUE;
+}
+
 /* ---- what is typed ---- */
 
 gboolean
@@ -205,15 +275,6 @@ atm_origin_parse (const char *text, AtmOrigin **origin_out, GError **error)
   g_autoptr (AtmOrigin) origin = g_new0 (AtmOrigin, 1);
   const char *rest = text;
 
-  if (g_str_has_prefix (text, "ostree:"))
-    {
-      g_autofree char *shown = atm_text_escape (text);
-
-      return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_UNSUPPORTED,
-                        "%s: this version cannot read OSTree remotes; give the name of an image in "
-                        "a registry, or oci:/FOLDER",
-                        shown);
-    }
   for (guint i = 0; i < G_N_ELEMENTS (prefixes); i++)
     if (g_str_has_prefix (text, prefixes[i].prefix))
       {
@@ -226,41 +287,53 @@ atm_origin_parse (const char *text, AtmOrigin **origin_out, GError **error)
   if (is_layout (text))
     origin->transport = ATM_TRANSPORT_OCI;
 
-  if (origin->transport == ATM_TRANSPORT_DOCKER)
+  switch (origin->transport)
     {
+    case ATM_TRANSPORT_DOCKER:
       if (!atm_name_parse (rest, TRUE, &origin->name, error))
         return FALSE;
-    }
-  else if (origin->transport == ATM_TRANSPORT_DOCKER_DAEMON)
-    {
+      break;
+    case ATM_TRANSPORT_DOCKER_DAEMON:
       if (!parse_daemon (origin, rest, error))
         return FALSE;
+      break;
+    case ATM_TRANSPORT_OSTREE:
+      if (!parse_site (origin, rest, TRUE, &rest, error)
+          || !atm_name_parse (rest, TRUE, &origin->name, error))
+        return FALSE;
+      break;
+    case ATM_TRANSPORT_OCI:
+    case ATM_TRANSPORT_OCI_ARCHIVE:
+    case ATM_TRANSPORT_DOCKER_ARCHIVE:
+    case ATM_TRANSPORT_DIR:
+      if (!parse_place (origin, rest, TRUE, error) || !name_place (origin, error))
+        return FALSE;
+      break;
     }
-  else if (!parse_place (origin, rest, TRUE, error) || !name_place (origin, error))
-    return FALSE;
   *origin_out = g_steal_pointer (&origin);
   return TRUE;
 }
 
 /* ---- what is stored ---- */
 
+/* @canonical is the canonical name of what was @typed, or that of another name. */
 static gboolean
-parse_stored_name (AtmOrigin *origin, const char *canonical, AtmImageName **typed, GError **error)
+take_stored_name (AtmOrigin *origin, const char *canonical, AtmImageName *typed, GError **error)
 {
-  g_autofree char *typed_canonical = atm_name_to_string (*typed);
+  g_autofree char *typed_canonical = atm_name_to_string (typed);
 
-  /* The host of “Myhost/etcd” was recognised by its upper case, which the canonical name has lost;
-     so what was typed is asked first. */
+  /* The host of “Myhost/etcd” was recognised by its upper case, which the canonical name has
+     lost; so what was typed is asked first. */
   if (g_str_equal (typed_canonical, canonical))
     {
-      origin->name = g_steal_pointer (typed);
+      origin->name = atm_name_copy (typed);
       return TRUE;
     }
   if (!atm_name_parse (canonical, FALSE, &origin->name, error))
     return FALSE;
   g_free (origin->name->familiar);
-  origin->name->familiar = g_steal_pointer (&(*typed)->familiar);
-  origin->name->domain_typed = (*typed)->domain_typed;
+  origin->name->familiar = g_strdup (typed->familiar);
+  origin->name->domain_typed = typed->domain_typed;
   return TRUE;
 }
 
@@ -303,9 +376,12 @@ atm_origin_parse_stored (const char *canonical, const char *familiar, AtmOrigin 
       origin->name = g_steal_pointer (&typed);
     }
   else if (origin->transport == ATM_TRANSPORT_DOCKER
-           || origin->transport == ATM_TRANSPORT_DOCKER_DAEMON)
+           || origin->transport == ATM_TRANSPORT_DOCKER_DAEMON
+           || origin->transport == ATM_TRANSPORT_OSTREE)
     {
-      if (!parse_stored_name (origin, rest, &typed, error))
+      if ((origin->transport == ATM_TRANSPORT_OSTREE
+           && !parse_site (origin, rest, FALSE, &rest, error))
+          || !take_stored_name (origin, rest, typed, error))
         return FALSE;
     }
   else
@@ -330,6 +406,7 @@ atm_origin_free (AtmOrigin *origin)
   g_free (origin->path);
   g_free (origin->which);
   g_free (origin->image_id);
+  g_free (origin->site);
   atm_archive_file_unref (origin->archive);
   g_free (origin);
 }
@@ -344,6 +421,8 @@ atm_origin_to_string (const AtmOrigin *origin)
     return g_strconcat (prefix, ":", origin->path, origin->which != NULL ? ":" : NULL,
                         origin->which, NULL);
   name = origin->image_id != NULL ? g_strdup (origin->image_id) : atm_name_to_string (origin->name);
+  if (origin->site != NULL)
+    return g_strconcat (prefix, ":", origin->site, ":", name, NULL);
   return origin->transport == ATM_TRANSPORT_DOCKER ? g_steal_pointer (&name)
                                                    : g_strconcat (prefix, ":", name, NULL);
 }
@@ -354,12 +433,30 @@ atm_origin_get_transport_name (const AtmOrigin *origin)
   return transport_names[origin->transport];
 }
 
+static char **
+dup_site_scopes (const AtmOrigin *origin)
+{
+  g_auto (GStrv) names = atm_name_dup_scopes (origin->name, TRUE);
+  g_autoptr (GStrvBuilder) scopes = g_strv_builder_new ();
+
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autofree char *scope = g_strconcat (origin->site, ":", *name, NULL);
+
+      g_strv_builder_add (scopes, scope);
+    }
+  g_strv_builder_add (scopes, origin->site);
+  return g_strv_builder_end (scopes);
+}
+
 char **
 atm_origin_dup_scopes (const AtmOrigin *origin)
 {
   g_autoptr (GStrvBuilder) scopes = NULL;
   g_autofree char *path = NULL;
 
+  if (origin->site != NULL)
+    return dup_site_scopes (origin);
   if (origin->path == NULL && origin->image_id == NULL)
     return atm_name_dup_scopes (origin->name, TRUE);
 

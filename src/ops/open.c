@@ -7,6 +7,7 @@
 #include "registry/client.h"
 #include "registry/daemon.h"
 #include "registry/proxy.h"
+#include "util/error.h"
 
 /* The environment, with what the configuration has for units whose environment is empty. */
 static GProxyResolver *
@@ -66,6 +67,11 @@ atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **s
                               error);
     case ATM_TRANSPORT_DIR:
       return atm_dir_open (origin, source_out, error);
+    case ATM_TRANSPORT_OSTREE:
+      return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_UNSUPPORTED,
+                        "ostree:%s: a site serves images unpacked, without manifest and blobs to "
+                        "ask for; pull the image first, and name what was pulled",
+                        origin->site);
     case ATM_TRANSPORT_DOCKER:
       break;
     }

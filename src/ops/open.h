@@ -22,7 +22,8 @@ gboolean atm_open_origin (const char *text, AtmOrigin **origin_out, GCancellable
  * @origin: (borrowed): which image
  * @source_out: (out) (transfer full): where it comes from; no registry and no daemon has been
  *   asked yet
- * @error: of image/ and registry/
+ * @error: of image/ and registry/; %ATM_ORIGIN_ERROR_UNSUPPORTED for an image of a site, which
+ *   atm_pull_remote() fetches
  *
  * The one place that knows which back end reads which transport (registry.md 6.1).
  */

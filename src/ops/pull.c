@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "ops/open.h"
+#include "ops/pull-remote.h"
 #include "trust/trust.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -203,6 +204,9 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
   g_autoptr (AtmVerdict) verdict = NULL;
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (AtmStoredImage) image = NULL;
+
+  if (origin->transport == ATM_TRANSPORT_OSTREE)
+    return atm_pull_remote (system, origin, flags, report, image_out, cancellable, error);
 
   /* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before
      the policy has allowed the manifest. */

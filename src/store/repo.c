@@ -22,6 +22,13 @@ static const struct
   { "min-free-space-size", "500MB" },
 };
 
+OstreeRepo *
+atm_repo_new (GFile *file)
+{
+  return g_object_new (OSTREE_TYPE_REPO, "path", file, "remotes-config-dir",
+                       ATM_SYSCONFDIR "/ostree/remotes.d", NULL);
+}
+
 static gboolean
 create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GError **error)
 {
@@ -45,7 +52,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
                 GError **error)
 {
   g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+  g_autoptr (OstreeRepo) repo = atm_repo_new (file);
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (GError) local_error = NULL;
   OstreeRepoMode mode;
@@ -59,7 +66,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
         }
       /* libostree leaks where an object is opened after it failed to open. */
       g_object_unref (repo);
-      repo = ostree_repo_new (file);
+      repo = atm_repo_new (file);
       if (!create_repo (repo, path, cancellable, error))
         return atm_prefix_error (error, "Creating the repository %s", path);
     }
@@ -95,29 +102,38 @@ atm_store_get_limits (AtmStore *store)
 }
 
 gboolean
-atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
-                  char **commit_out, GCancellable *cancellable, GError **error)
+atm_commit_write_tree (AtmStore *store, const char *contents, const char *meta, GVariant *metadata,
+                       char **commit_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GVariant) sunk = g_variant_ref_sink (metadata);
   g_autoptr (OstreeMutableTree) mtree = NULL;
   g_autoptr (GFile) root = NULL;
-  guint8 contents[ATM_CHECKSUM_BYTES];
-  char contents_name[OSTREE_SHA256_STRING_LEN + 1], meta_name[OSTREE_SHA256_STRING_LEN + 1];
 
   if (g_variant_get_size (sunk) > OSTREE_MAX_METADATA_SIZE - COMMIT_OVERHEAD_BYTES)
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
                       "Manifest, configuration, signatures and verdict together are larger than "
                       "the %d MiB that OSTree can store",
                       OSTREE_MAX_METADATA_SIZE / (1024 * 1024));
-  if (!atm_tree_write (tree, objects, contents, cancellable, error))
-    return FALSE;
-
-  ostree_checksum_inplace_from_bytes (contents, contents_name);
-  ostree_checksum_inplace_from_bytes (atm_tree_get_root (tree)->checksum, meta_name);
-  mtree = ostree_mutable_tree_new_from_checksum (store->repo, contents_name, meta_name);
+  mtree = ostree_mutable_tree_new_from_checksum (store->repo, contents, meta);
   return ostree_repo_write_mtree (store->repo, mtree, &root, cancellable, error)
          && ostree_repo_write_commit (store->repo, NULL, NULL, NULL, sunk, OSTREE_REPO_FILE (root),
                                       commit_out, cancellable, error);
+}
+
+gboolean
+atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
+                  char **commit_out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (metadata);
+  guint8 contents[ATM_CHECKSUM_BYTES];
+  char contents_name[OSTREE_SHA256_STRING_LEN + 1], meta_name[OSTREE_SHA256_STRING_LEN + 1];
+
+  if (!atm_tree_write (tree, objects, contents, cancellable, error))
+    return FALSE;
+  ostree_checksum_inplace_from_bytes (contents, contents_name);
+  ostree_checksum_inplace_from_bytes (atm_tree_get_root (tree)->checksum, meta_name);
+  return atm_commit_write_tree (store, contents_name, meta_name, sunk, commit_out, cancellable,
+                                error);
 }
 
 gboolean

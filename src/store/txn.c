@@ -259,66 +259,20 @@ check_complete (AtmStoreTxn *txn, GBytes *manifest, GBytes *config, GError **err
   return TRUE;
 }
 
-static void
-add_bytes (GVariantBuilder *builder, const char *key, GBytes *bytes)
-{
-  g_variant_builder_add (builder, "{sv}", key,
-                         g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE));
-}
-
-static void
-add_string (GVariantBuilder *builder, const char *key, const char *value)
-{
-  g_variant_builder_add (builder, "{sv}", key, g_variant_new_string (value));
-}
-
 static GVariant *
 make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, GBytes *manifest,
                GBytes *config)
 {
-  GPtrArray *signatures = atm_verdict_get_signatures (txn->verdict);
-  g_autofree char *digest = atm_digest_to_string (atm_verdict_get_digest (txn->verdict));
-  g_autofree char *verdict = atm_verdict_to_json (txn->verdict);
-  g_autofree char *count = g_strdup_printf ("%u", signatures->len);
-  g_autofree char *text
-      = g_strndup (g_bytes_get_data (manifest, NULL), g_bytes_get_size (manifest));
-  g_auto (GVariantBuilder) metadata = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-  g_auto (GVariantBuilder) diff_ids = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
-  g_auto (GVariantBuilder) blobs = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aay"));
+  g_autoptr (GArray) diff_ids = g_array_new (FALSE, FALSE, sizeof (AtmDigest));
+  g_autoptr (GString) notice = g_string_new (NULL);
 
-  add_string (&metadata, ATM_KEY_MANIFEST, text);
-  add_string (&metadata, ATM_KEY_DIGEST, digest);
-  add_string (&metadata, ATM_KEY_SIGNATURE_COUNT, count);
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_FORMAT,
-                         g_variant_new_uint32 (ATM_IMAGE_FORMAT));
-  add_string (&metadata, ATM_KEY_IMAGE_REFERENCE, reference);
-  add_string (&metadata, ATM_KEY_IMAGE_CANONICAL, canonical);
-  add_bytes (&metadata, ATM_KEY_IMAGE_CONFIG, config);
   for (guint i = 0; i < txn->added->len; i++)
-    {
-      g_autofree char *diff_id
-          = atm_digest_to_string (&g_array_index (txn->added, AddedLayer, i).diff_id);
-
-      g_variant_builder_add (&diff_ids, "s", diff_id);
-    }
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_DIFF_IDS,
-                         g_variant_builder_end (&diff_ids));
-  for (guint i = 0; i < signatures->len; i++)
-    g_variant_builder_add_value (
-        &blobs, g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, signatures->pdata[i], TRUE));
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIGNATURES,
-                         g_variant_builder_end (&blobs));
-  add_string (&metadata, ATM_KEY_IMAGE_VERDICT, verdict);
-  if (txn->notices->len > 0)
-    {
-      g_autoptr (GString) notice = g_string_new (NULL);
-
-      for (guint i = 0; i < txn->notices->len; i++)
-        g_string_append_printf (notice, "%s%s", i > 0 ? "; " : "",
-                                (const char *) txn->notices->pdata[i]);
-      add_string (&metadata, ATM_KEY_IMAGE_NOTICE, notice->str);
-    }
-  return g_variant_builder_end (&metadata);
+    g_array_append_val (diff_ids, g_array_index (txn->added, AddedLayer, i).diff_id);
+  for (guint i = 0; i < txn->notices->len; i++)
+    g_string_append_printf (notice, "%s%s", i > 0 ? "; " : "",
+                            (const char *) txn->notices->pdata[i]);
+  return atm_image_metadata_new (txn->verdict, reference, canonical, manifest, config, diff_ids,
+                                 notice->len > 0 ? notice->str : NULL);
 }
 
 gboolean

@@ -56,9 +56,6 @@ test_registry (void)
       g_assert_cmpint (stored->name->domain_typed, ==, origin->name->domain_typed);
       g_assert_cmpstr (stored->name->domain, ==, origin->name->domain);
     }
-  g_assert_false (atm_origin_parse ("ostree:remote/branch", &none, &error));
-  g_assert_error (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_UNSUPPORTED);
-  g_clear_error (&error);
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++, g_clear_error (&error))
     {
       if (atm_origin_parse (bad[i], &none, &error))
@@ -324,6 +321,81 @@ test_files (void)
   g_assert_cmpint (chdir (before), ==, 0);
 }
 
+static void
+test_site (void)
+{
+  g_autofree char *scratch = atm_test_scratch_path ();
+  g_autofree char *root = realpath (scratch, NULL);
+  g_autofree char *link = g_build_filename (root, "link", NULL);
+  g_autofree char *by_path = g_strconcat ("ostree:", link, ":q.io/etcd:1", NULL);
+  g_autofree char *path_canonical = g_strconcat ("ostree:", root, ":q.io/etcd:1", NULL);
+  g_autofree char *with_colon = g_build_filename (root, "a:b", NULL);
+  g_autofree char *colon_link = g_build_filename (root, "colon", NULL);
+  g_autofree char *colon_text = g_strconcat ("ostree:", colon_link, ":q.io/etcd:1", NULL);
+  const struct
+  {
+    const char *text, *canonical, *familiar, *site;
+  } good[] = {
+    { "ostree:site:q.io/etcd:1", "ostree:site:q.io/etcd:1", "q.io/etcd:1", "site" },
+    { "ostree:my_site-2.b:etcd", "ostree:my_site-2.b:docker.io/library/etcd:latest", "etcd:latest",
+      "my_site-2.b" },
+    { "ostree:s:Myhost/etcd:1", "ostree:s:myhost/etcd:1", "Myhost/etcd:1", "s" },
+    { by_path, path_canonical, "q.io/etcd:1", root },
+  };
+  const char *const bad[] = { "ostree:",
+                              "ostree:site",
+                              "ostree:site/etcd",
+                              "ostree::etcd",
+                              "ostree:a b:etcd",
+                              "ostree:a/b:etcd",
+                              "ostree:.x:etcd",
+                              "ostree:-x:etcd",
+                              "ostree:site:",
+                              "ostree:site:q.io/X",
+                              "ostree:/no/where:etcd",
+                              "ostree:/:",
+                              "ostree:site:ostree:site:etcd",
+                              colon_text };
+
+  g_assert_cmpint (symlink (root, link), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (with_colon, 0755), ==, 0);
+  g_assert_cmpint (symlink (with_colon, colon_link), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (AtmOrigin) origin = NULL, stored = NULL;
+      g_autofree char *canonical = NULL, *stored_canonical = NULL, *first = NULL;
+      g_auto (GStrv) scopes = NULL;
+
+      g_assert_true (atm_origin_parse (good[i].text, &origin, &error));
+      g_assert_no_error (error);
+      canonical = atm_origin_to_string (origin);
+      g_assert_cmpstr (canonical, ==, good[i].canonical);
+      g_assert_cmpstr (origin->site, ==, good[i].site);
+      g_assert_cmpstr (origin->name->familiar, ==, good[i].familiar);
+      g_assert_cmpstr (atm_origin_get_transport_name (origin), ==, "ostree");
+
+      scopes = atm_origin_dup_scopes (origin);
+      first = g_strconcat ("ostree:", scopes[0], NULL);
+      g_assert_cmpstr (first, ==, good[i].canonical);
+      g_assert_cmpstr (scopes[g_strv_length (scopes) - 1], ==, good[i].site);
+
+      g_assert_true (atm_origin_parse_stored (canonical, good[i].familiar, &stored, &error));
+      stored_canonical = atm_origin_to_string (stored);
+      g_assert_cmpstr (stored_canonical, ==, canonical);
+      g_assert_cmpstr (stored->name->familiar, ==, good[i].familiar);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      AtmOrigin *origin = NULL;
+
+      if (atm_origin_parse (bad[i], &origin, &error))
+        g_error ("accepted: %s", bad[i]);
+      g_assert_nonnull (error);
+    }
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -332,5 +404,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/origin/layout", test_layout);
   g_test_add_func ("/origin/daemon", test_daemon);
   g_test_add_func ("/origin/files", test_files);
+  g_test_add_func ("/origin/site", test_site);
   return g_test_run ();
 }
