@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
-#include "image/origin.h"
+#include "ops/open.h"
 #include "ops/pull.h"
 
 /* atomic pull [OPTION…] IMAGE; keep man/atomic-pull.1 in step */
@@ -20,15 +20,20 @@ atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
   };
   g_autoptr (AtmOrigin) origin = NULL;
 
-  if (!atm_cli_parse (options, "IMAGE",
-                      "Pulls IMAGE into the store, if the trust policy allows it. IMAGE is\n"
-                      "  [http:|https:]HOST[:PORT]/PATH[:TAG|@DIGEST]   in a registry\n"
-                      "  oci:/DIR[:TAG]                                 in an OCI layout folder\n"
-                      "  ostree:REMOTE:IMAGE, ostree:/DIR:IMAGE         unpacked by a site",
-                      1, 1, &argc, &argv, error))
+  if (!atm_cli_parse (
+          options, "IMAGE",
+          "Pulls IMAGE into the store, if the trust policy allows it. IMAGE is\n"
+          "  [http:|https:]HOST[:PORT]/PATH[:TAG|@DIGEST]   in a registry\n"
+          "  docker:NAME[:TAG]                              in a Docker daemon\n"
+          "  dockertar:FILE[:REFERENCE]                     in a file of `docker save`\n"
+          "  oci:/DIR[:TAG], oci-archive:FILE[:TAG]         in an OCI layout\n"
+          "  dir:DIR                                        in a folder of skopeo's\n"
+          "  ostree:REMOTE:IMAGE, ostree:/DIR:IMAGE         unpacked by a site",
+          1, 1, &argc, &argv, error))
     return FALSE;
   atm_cli_use_policy (cli, policy);
-  return atm_cli_check_storage (storage, error) && atm_origin_parse (argv[1], &origin, error)
+  return atm_cli_check_storage (storage, error)
+         && atm_open_origin (argv[1], &origin, cli->cancellable, error)
          && atm_pull (cli->system, origin, downgrade ? ATM_PULL_ALLOW_DOWNGRADE : ATM_PULL_DEFAULT,
                       &cli->report, NULL, cli->cancellable, error);
 }

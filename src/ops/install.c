@@ -16,6 +16,7 @@
 #include "host/tool.h"
 #include "ops/judge.h"
 #include "ops/lock.h"
+#include "ops/open.h"
 #include "ops/pull.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -537,7 +538,7 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
   g_auto (AtmLock) lock = ATM_LOCK_INIT;
   gboolean present = FALSE;
 
-  if (!atm_origin_parse (options->image, &origin, error)
+  if (!atm_open_origin (options->image, &origin, cancellable, error)
       || !prepare (&install, options, origin, error)
       || !atm_lock_take (&lock, system->run_dir, install.name, report, cancellable, error)
       || !is_present (&install, &present, error))

@@ -211,7 +211,7 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
   /* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before
      the policy has allowed the manifest. */
   if (!atm_pull_open_trust (system, origin, &trust, error)
-      || !atm_open_source (system, origin, &source, error)
+      || !atm_open_source (system, origin, &source, cancellable, error)
       || !fetch_manifest (source, origin, what, &served, cancellable, error)
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
@@ -232,6 +232,8 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
         return FALSE;
       if (image->notice != NULL)
         atm_report (report, ATM_REPORT_NOTICE, "%s: %s", what, image->notice);
+      if (origin->notice != NULL)
+        atm_report (report, ATM_REPORT_NOTICE, "%s: %s", what, origin->notice);
     }
   if (image_out != NULL)
     *image_out = g_steal_pointer (&image);

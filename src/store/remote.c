@@ -289,7 +289,7 @@ check_name (const AtmRemoteCommit *commit, const AtmOrigin *origin, GError **err
 
   if (g_str_equal (commit->reference, origin->name->familiar)
       && atm_origin_parse_stored (commit->canonical, commit->reference, &there, NULL)
-      && there->transport != ATM_TRANSPORT_OCI)
+      && (there->transport == ATM_TRANSPORT_DOCKER || there->transport == ATM_TRANSPORT_OSTREE))
     actual = atm_name_to_string (there->name);
   if (g_strcmp0 (actual, wanted) == 0)
     return TRUE;

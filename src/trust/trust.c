@@ -40,6 +40,7 @@ struct _AtmTrust
   char *reference;       /* (owned): what the user named, for messages */
   char *image_reference; /* (owned): what is judged: the same without a site */
   AtmImageName *name;    /* (owned) (nullable): NULL where the transport has no names */
+  char *dir; /* (owned) (nullable): of a “dir:” image: where its signatures are, too */
   gboolean from_site;
   Rules image;
   Rules site; /* if from_site */
@@ -58,6 +59,7 @@ atm_trust_free (AtmTrust *trust)
   g_free (trust->reference);
   g_free (trust->image_reference);
   atm_name_free (trust->name);
+  g_free (trust->dir);
   rules_clear (&trust->image);
   rules_clear (&trust->site);
   g_free (trust);
@@ -83,7 +85,7 @@ describe_place (const AtmTrust *trust, const Rules *rules)
 static const char *
 describe_entry (const char *transport)
 {
-  if (g_str_equal (transport, "docker"))
+  if (g_str_equal (transport, "docker") || g_str_equal (transport, "dir"))
     return "add a “signedBy” entry with the publisher's key";
   if (g_str_equal (transport, "ostree"))
     return "add a “signedBy” entry with the key of the site";
@@ -165,6 +167,8 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
       if (trust->name->has_digest)
         g_clear_pointer (&trust->name->tag, g_free);
     }
+  else if (origin->transport == ATM_TRANSPORT_DIR)
+    trust->dir = g_strdup (origin->path);
   if (!atm_policy_load (options->policy_path, trust->config_dir, &trust->policy, error)
       || !select_lists (trust, origin, error))
     return atm_refusal_name (error, trust->reference);
@@ -182,6 +186,11 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
   g_autofree char *fallback = NULL;
   const char *url = NULL;
 
+  if (trust->dir != NULL)
+    {
+      *source_out = g_strdup_printf ("There is no file signature-1 in %s", trust->dir);
+      return atm_lookaside_read_dir (trust->dir, digest, blobs_out, cancellable, error);
+    }
   if (trust->name == NULL)
     {
       *blobs_out = g_ptr_array_new ();
