@@ -87,4 +87,5 @@ atm_blob_part_clear (AtmBlobPart *part)
   g_clear_pointer (&part->etag, g_free);
   g_clear_pointer (&part->endpoint, g_free);
   part->start_bytes = 0;
+  part->fresh = FALSE;
 }

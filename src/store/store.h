@@ -155,6 +155,20 @@ void atm_store_txn_free (AtmStoreTxn *txn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoreTxn, atm_store_txn_free)
 
 /**
+ * atm_store_txn_has_layer:
+ * @descriptor: (borrowed): a layer of the manifest
+ * @diff_id: (borrowed): what the config says of it
+ * @found_out: (out): whether atm_store_txn_add_stored_layer() would find it
+ * @error: %G_IO_ERROR
+ *
+ * Asks for any layer of the image, in any order, and changes nothing.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                  const AtmDigest *diff_id, gboolean *found_out,
+                                  GCancellable *cancellable, GError **error);
+
+/**
  * atm_store_txn_add_stored_layer:
  * @descriptor: (borrowed): a layer of the manifest
  * @diff_id: (borrowed): what the config says of it
