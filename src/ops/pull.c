@@ -207,7 +207,7 @@ atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
   /* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before
      the policy has allowed the manifest. */
   if (!atm_pull_open_trust (system, origin, &trust, error)
-      || !atm_open_source (system, origin, &source, error)
+      || !atm_open_source (system, origin, NULL, report, &source, error)
       || !fetch_manifest (source, origin, what, &served, cancellable, error)
       || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
