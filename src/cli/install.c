@@ -77,7 +77,7 @@ atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
   install.set = set;
   install.runtime = runtime;
   install.rootfs = rootfs;
-  install.pull = downgrade ? ATM_PULL_ALLOW_DOWNGRADE : ATM_PULL_DEFAULT;
+  install.pull.allow_downgrade = downgrade;
   return check_mode (for_system, for_user, error) && check_package_mode (package, error)
          && atm_cli_check_storage (storage, error)
          && atm_install (cli->system, &install, &cli->report, cli->cancellable, error);

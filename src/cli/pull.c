@@ -19,6 +19,7 @@ atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (AtmOrigin) origin = NULL;
+  AtmPullOptions pull = { 0 };
 
   if (!atm_cli_parse (options, "IMAGE",
                       "Pulls IMAGE into the store, if the trust policy allows it. IMAGE is\n"
@@ -28,6 +29,5 @@ atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error)
     return FALSE;
   atm_cli_use_policy (cli, policy);
   return atm_cli_check_storage (storage, error) && atm_origin_parse (argv[1], &origin, error)
-         && atm_pull (cli->system, origin, downgrade ? ATM_PULL_ALLOW_DOWNGRADE : ATM_PULL_DEFAULT,
-                      &cli->report, NULL, cli->cancellable, error);
+         && atm_pull (cli->system, origin, &pull, &cli->report, NULL, cli->cancellable, error);
 }

@@ -20,10 +20,22 @@ new_proxies (const AtmSystem *system)
   return atm_proxy_resolver_new (environment);
 }
 
-gboolean
-atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **source_out,
-                 GError **error)
+static void
+warn (const char *text, gpointer user_data)
 {
+  atm_report (user_data, ATM_REPORT_NOTICE, "%s", text);
+}
+
+gboolean
+atm_open_source (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
+                 const AtmReport *report, AtmSource **source_out, GError **error)
+{
+  const AtmRegistryOptions registry_options = {
+    .cert_dir = options != NULL ? options->cert_dir : NULL,
+    .tls_verify = options != NULL ? options->tls_verify : ATM_TLS_CONFIGURED,
+    .warn = warn,
+    .warn_data = (gpointer) report,
+  };
   g_autoptr (AtmRegistriesConf) conf = NULL;
   g_autoptr (GProxyResolver) proxies = NULL;
 
@@ -31,5 +43,5 @@ atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **s
     return atm_layout_open (origin, source_out, error);
   proxies = new_proxies (system);
   return atm_registries_conf_load (system->registries_conf, &conf, error)
-         && atm_registry_open (origin, conf, proxies, source_out, error);
+         && atm_registry_open (origin, conf, proxies, &registry_options, source_out, error);
 }

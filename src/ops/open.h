@@ -4,16 +4,30 @@
 #include "host/system.h"
 #include "image/origin.h"
 #include "image/source.h"
+#include "ops/report.h"
+#include "registry/options.h"
+
+/* What a user may say about how images are fetched; all zero is nothing. Each (borrowed): needed
+   only by atm_open_source(). */
+typedef struct
+{
+  const char *cert_dir;    /* (nullable): --cert-dir */
+  AtmTlsVerify tls_verify; /* --tls-verify */
+} AtmOpenOptions;
 
 /**
  * atm_open_source:
  * @system: (borrowed): configuration and proxies
  * @origin: (borrowed): which image
+ * @options: (borrowed) (nullable): how to fetch it
+ * @report: (borrowed): for notices; must outlive the source and its siblings, whose threads may
+ *   call it, one at a time
  * @source_out: (out) (transfer full): where it comes from; nothing has been asked yet
  * @error: of image/ and registry/
  *
  * The one place that knows which back end reads which transport (registry.md 6.1).
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **source_out,
-                          GError **error);
+gboolean atm_open_source (const AtmSystem *system, const AtmOrigin *origin,
+                          const AtmOpenOptions *options, const AtmReport *report,
+                          AtmSource **source_out, GError **error);

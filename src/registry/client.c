@@ -462,13 +462,14 @@ check_blocked (const AtmRegistriesConf *conf, const AtmImageName *name, const ch
 
 gboolean
 atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf, GProxyResolver *proxies,
-                   AtmSource **source_out, GError **error)
+                   const AtmRegistryOptions *options, AtmSource **source_out, GError **error)
 {
   g_autoptr (AtmRegistry) self = g_object_new (ATM_TYPE_REGISTRY, NULL);
   g_auto (AtmRegistryEndpoint) endpoint = { 0 };
   g_auto (AtmRegistryEndpoint) place = { 0 };
 
   g_return_val_if_fail (origin->transport == ATM_TRANSPORT_DOCKER, FALSE);
+  (void) options;
   self->what = atm_origin_to_string (origin);
   if (!check_blocked (conf, origin->name, self->what, &endpoint, error)
       || !check_blocked (conf, endpoint.physical, self->what, &place, error))

@@ -36,6 +36,17 @@ gboolean atm_store_open (const char *path, gboolean create, AtmStore **store_out
 void atm_store_free (AtmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStore, atm_store_free)
 
+/**
+ * atm_store_set_layer_limits:
+ * @layer_max_bytes: of one layer, uncompressed; 0: 64 GiB
+ * @skip_invalid_names: entries whose names are not UTF-8 are left out, and noted; else they are
+ *   %ATM_STORE_ERROR_UNSUPPORTED
+ *
+ * For the transactions that begin after it.
+ */
+void atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes,
+                                 gboolean skip_invalid_names);
+
 /* ---- images that are there ---- */
 
 /* An image in the store, as its commit tells it. */

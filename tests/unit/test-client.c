@@ -40,7 +40,7 @@ open_source (const char *host, const char *prefix, const char *rest, const char 
   AtmSource *source = NULL;
 
   g_assert_true (atm_origin_parse (text, &origin, &error));
-  g_assert_true (atm_registry_open (origin, conf, proxies, &source, &error));
+  g_assert_true (atm_registry_open (origin, conf, proxies, NULL, &source, &error));
   g_assert_no_error (error);
   return source;
 }
@@ -575,7 +575,7 @@ test_blocked (void)
       AtmSource *source = NULL;
 
       g_assert_true (atm_origin_parse (cases[i].name, &origin, &error));
-      g_assert_false (atm_registry_open (origin, conf, proxies, &source, &error));
+      g_assert_false (atm_registry_open (origin, conf, proxies, NULL, &source, &error));
       g_assert_error (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED);
       g_assert_nonnull (strstr (error->message, "blocked = true"));
     }
