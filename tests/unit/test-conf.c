@@ -18,24 +18,32 @@ parse (const char *text)
   return conf;
 }
 
-/* “PHYSICAL”, with “ insecure” and “ blocked” behind it; the message if it fails. */
+/* “PHYSICAL”, with “ insecure” behind it, for each endpoint, the primary last; the message if it
+   fails. */
 static char *
 look_up (const AtmRegistriesConf *conf, const char *text)
 {
   g_autoptr (AtmImageName) name = NULL;
-  g_auto (AtmRegistryEndpoint) endpoint = { 0 };
+  g_autoptr (GPtrArray) endpoints = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree char *physical = NULL;
+  g_autoptr (GString) result = g_string_new (NULL);
 
   g_assert_true (atm_name_parse (text, TRUE, &name, &error));
-  if (!atm_registries_conf_look_up (conf, name, &endpoint, &error))
+  if (!atm_registries_conf_look_up (conf, name, &endpoints, &error))
     {
-      g_assert_null (endpoint.physical);
+      g_assert_null (endpoints);
       return g_strdup (error->message);
     }
-  physical = atm_name_to_string (endpoint.physical);
-  return g_strconcat (physical, endpoint.insecure ? " insecure" : "",
-                      endpoint.blocked ? " blocked" : "", NULL);
+  for (guint i = 0; i < endpoints->len; i++)
+    {
+      const AtmRegistryEndpoint *endpoint = g_ptr_array_index (endpoints, i);
+      g_autofree char *physical = atm_name_to_string (endpoint->physical);
+
+      g_assert_true (endpoint->is_mirror == (i + 1 < endpoints->len));
+      g_string_append_printf (result, "%s%s%s", i > 0 ? ", " : "", physical,
+                              endpoint->insecure ? " insecure" : "");
+    }
+  return g_string_free (g_steal_pointer (&result), FALSE);
 }
 
 #define REGISTRY(prefix, rest) "[[registry]]\nprefix = \"" prefix "\"\n" rest "\n"
@@ -49,8 +57,10 @@ test_look_up (void)
   } cases[] = {
     { "", "q.io/x", "q.io/x:latest" },
     { "[[registry]]\nlocation = \"q.io\"\ninsecure = true", "q.io/x:1", "q.io/x:1 insecure" },
-    { "[[registry]]\nlocation = \"q.io\"\nblocked = true", "q.io/x:1", "q.io/x:1 blocked" },
-    { "[[registry]]\nlocation = \"Q.io/\"\nblocked = true", "Q.IO/x:1", "q.io/x:1 blocked" },
+    { "[[registry]]\nlocation = \"q.io\"\nblocked = true", "q.io/x:1",
+      "q.io/x:1 is blocked: test.conf says “blocked = true” for the prefix “q.io”" },
+    { "[[registry]]\nlocation = \"Q.io/\"\nblocked = true", "Q.IO/x:1",
+      "q.io/x:1 is blocked: test.conf says “blocked = true” for the prefix “q.io”" },
     { "[[registry]]\nlocation = \"q.io\"\ninsecure = true", "q.io:5000/x", "q.io:5000/x:latest" },
     { "[[registry]]\nlocation = \"q.io:5000\"\ninsecure = true", "q.io/x", "q.io/x:latest" },
     { "[[registry]]\nlocation = \"q.io:5000\"\ninsecure = true", "q.io:50001/x",
@@ -89,7 +99,7 @@ test_look_up (void)
       "q.io/x", "q.io/x:latest insecure" },
     { REGISTRY ("q.io", "location = \"m.io\"\n[[registry.mirror]]\nlocation = \"n.io\"\n"
                         "pull-from-mirror = \"tag-only\"\ninsecure = true"),
-      "q.io/x", "m.io/x:latest" },
+      "q.io/x", "n.io/x:latest insecure, m.io/x:latest" },
     { REGISTRY ("q.io", "location = \"m.io/x:1\""), "q.io/y",
       "test.conf: the location “m.io/x:1” turns q.io/y:latest into “m.io/x:1/y:latest”, which is "
       "no name of an image" },
@@ -163,7 +173,6 @@ test_refuses (void)
     { "unqualified-search-registries = [\"docker.io/x\"]", "HOST[:PORT]" },
     { "aliases = 1", "wrong type" },
     { "[aliases]\nx = 1", "wrong type" },
-    { "[registries.search]\nregistries = [\"docker.io\"]", "old format" },
     { REGISTRY ("a.io", "location = \"q.io\"")
           REGISTRY ("b.io", "location = \"q.io\"\ninsecure = true"),
       "the location “q.io”" },
