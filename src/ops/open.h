@@ -5,14 +5,17 @@
 #include "image/origin.h"
 #include "image/source.h"
 #include "ops/report.h"
+#include "registry/credentials.h"
 #include "registry/options.h"
 
 /* What a user may say about how images are fetched; all zero is nothing. Each (borrowed): needed
    only by atm_open_source(). */
 typedef struct
 {
-  const char *cert_dir;    /* (nullable): --cert-dir */
-  AtmTlsVerify tls_verify; /* --tls-verify */
+  const char *cert_dir;             /* (nullable): --cert-dir */
+  AtmTlsVerify tls_verify;          /* --tls-verify */
+  AtmCredentialOptions credentials; /* --creds and the like; its helpers are those of
+                                       registries.conf */
 } AtmOpenOptions;
 
 /**

@@ -5,6 +5,7 @@
 #include "image/origin.h"
 #include "ops/open.h"
 #include "ops/report.h"
+#include "ops/resolve.h"
 #include "store/store.h"
 #include "trust/trust.h"
 
@@ -14,6 +15,9 @@ typedef struct
 {
   gboolean allow_downgrade; /* an image that was signed before the stored one is fine */
   AtmOpenOptions open;      /* how registries are spoken to */
+
+  AtmChooseFunc choose; /* (nullable): asks what a short name means; NULL: there is no terminal */
+  gpointer choose_data;
 
   guint jobs;            /* --jobs: blobs at once, at most %ATM_DOWNLOADS_JOBS_MAX; 0: as @system
                             says */
@@ -31,7 +35,7 @@ typedef struct
 /**
  * atm_pull:
  * @system: (borrowed): where the store, the policy and the configuration are
- * @origin: (borrowed): which image
+ * @origin: (borrowed): which image; a short name is resolved
  * @options: (borrowed): what the user said
  * @report: (borrowed): told from several threads
  * @image_out: (out) (optional) (transfer full): the image as it is in the store now
