@@ -11,8 +11,10 @@
    only by atm_open_source(). */
 typedef struct
 {
-  const char *cert_dir;    /* (nullable): --cert-dir */
-  AtmTlsVerify tls_verify; /* --tls-verify */
+  AtmCredentialOptions credentials; /* --creds, --creds-file, --authfile and the prompt; “helpers”
+                                       is left empty: it is of registries.conf */
+  const char *cert_dir;             /* (nullable): --cert-dir */
+  AtmTlsVerify tls_verify;          /* --tls-verify */
 } AtmOpenOptions;
 
 /**
