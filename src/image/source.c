@@ -77,6 +77,11 @@ atm_source_fetch_blob (AtmSource *self, const AtmDescriptor *descriptor, gsize m
                         "The blob %s has %" G_GUINT64_FORMAT " bytes, more than %" G_GSIZE_FORMAT,
                         digest, descriptor->size_bytes, max_bytes);
     }
+  if (descriptor->data != NULL)
+    {
+      *bytes_out = g_bytes_ref (descriptor->data);
+      return TRUE;
+    }
   return atm_source_open_blob (self, descriptor, &stream, cancellable, error)
          && atm_read_stream (stream, max_bytes, bytes_out, cancellable, error);
 }
@@ -87,5 +92,4 @@ atm_blob_part_clear (AtmBlobPart *part)
   g_clear_pointer (&part->etag, g_free);
   g_clear_pointer (&part->endpoint, g_free);
   part->start_bytes = 0;
-  part->fresh = FALSE;
 }

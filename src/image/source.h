@@ -29,7 +29,6 @@ typedef struct
   guint64 start_bytes; /* in: where to go on; out: where the stream begins, that or 0 */
   char *etag;          /* (owned) (nullable): strong, of the answer that the part came with */
   char *endpoint;      /* (owned) (nullable): HOST[:PORT] that gave @etag */
-  gboolean fresh; /* in: what came before was damaged, so that no cache on the way may answer */
 } AtmBlobPart;
 
 void atm_blob_part_clear (AtmBlobPart *part);

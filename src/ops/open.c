@@ -26,35 +26,41 @@ warn (const char *text, gpointer user_data)
   atm_report (user_data, ATM_REPORT_NOTICE, "%s", text);
 }
 
-gboolean
-atm_open_source (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
-                 const AtmReport *report, AtmSource **source_out, GError **error)
+static gboolean
+open_registry (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
+               const AtmReport *report, AtmSource **source_out, GError **error)
 {
-  AtmRegistryOptions registry_options = { .warn = warn, .warn_data = (gpointer) report };
-  AtmCredentialOptions credential_options = { 0 };
+  g_autoptr (GProxyResolver) proxies = new_proxies (system);
   g_autoptr (AtmRegistriesConf) conf = NULL;
   g_autoptr (AtmCredentials) credentials = NULL;
-  g_autoptr (GProxyResolver) proxies = NULL;
+  AtmCredentialOptions credential_options = options->credentials;
+  AtmRegistryOptions registry_options = { .cert_dir = options->cert_dir,
+                                          .tls_verify = options->tls_verify,
+                                          .warn = warn,
+                                          .warn_data = (gpointer) report };
   const GPtrArray *warnings = NULL;
 
-  if (origin->transport == ATM_TRANSPORT_OCI)
-    return atm_layout_open (origin, source_out, error);
   if (!atm_registries_conf_load (system->registries_conf, &conf, error))
     return FALSE;
   warnings = atm_registries_conf_get_warnings (conf);
   for (guint i = 0; i < warnings->len; i++)
-    atm_report (report, ATM_REPORT_NOTICE, "%s", (const char *) warnings->pdata[i]);
+    warn (warnings->pdata[i], (gpointer) report);
 
-  if (options != NULL)
-    {
-      registry_options.cert_dir = options->cert_dir;
-      registry_options.tls_verify = options->tls_verify;
-      credential_options = options->credentials;
-    }
   credential_options.helpers = atm_registries_conf_get_helpers (conf);
   if (!atm_credentials_new (&credential_options, &credentials, error))
     return FALSE;
   registry_options.credentials = credentials;
-  proxies = new_proxies (system);
   return atm_registry_open (origin, conf, proxies, &registry_options, source_out, error);
+}
+
+gboolean
+atm_open_source (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
+                 const AtmReport *report, AtmSource **source_out, GError **error)
+{
+  const AtmOpenOptions no_options = { 0 };
+
+  if (origin->transport == ATM_TRANSPORT_OCI)
+    return atm_layout_open (origin, source_out, error);
+  return open_registry (system, origin, options != NULL ? options : &no_options, report, source_out,
+                        error);
 }

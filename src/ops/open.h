@@ -5,17 +5,16 @@
 #include "image/origin.h"
 #include "image/source.h"
 #include "ops/report.h"
-#include "registry/credentials.h"
 #include "registry/options.h"
 
 /* What a user may say about how images are fetched; all zero is nothing. Each (borrowed): needed
    only by atm_open_source(). */
 typedef struct
 {
+  AtmCredentialOptions credentials; /* --creds, --creds-file, --authfile and the prompt; “helpers”
+                                       is left empty: it is of registries.conf */
   const char *cert_dir;             /* (nullable): --cert-dir */
   AtmTlsVerify tls_verify;          /* --tls-verify */
-  AtmCredentialOptions credentials; /* --creds and the like; its helpers are those of
-                                       registries.conf */
 } AtmOpenOptions;
 
 /**

@@ -19,7 +19,7 @@ struct _AtmAuth
   gboolean insecure;
   const AtmCerts *certs; /* (borrowed) (nullable) */
 
-  GMutex lock; /* of all below; held while a token is fetched */
+  GMutex lock;               /* of all below; held while a token is fetched */
   AtmChallenge *challenge;   /* (owned) (nullable): what the endpoint wants to be asked with */
   gboolean was_looked_up;    /* @credential is known */
   AtmCredential *credential; /* (owned) (nullable) */
@@ -124,8 +124,8 @@ fetch_token (AtmAuth *self, AtmToken *token_out, GCancellable *cancellable, GErr
   return atm_token_fetch (self->context, &request, token_out, cancellable, error);
 }
 
-/* A password that has been changed since must not keep anybody from a public image; but one that was
-   given with the command is not ignored. */
+/* A password that has been changed since must not keep anybody from a public image; but one that
+   was given with the command is not ignored. */
 static gboolean
 fetch_token_or_go_without (AtmAuth *self, const char *host, AtmToken *token_out,
                            GCancellable *cancellable, GError **error)
@@ -201,8 +201,8 @@ get_authorization (AtmAuth *self, const char *host, char **authorization_out,
 }
 
 gboolean
-atm_auth_get_leave (AtmAuth *self, const char *host, AtmLeave *leave_out,
-                    GCancellable *cancellable, GError **error)
+atm_auth_get_leave (AtmAuth *self, const char *host, AtmLeave *leave_out, GCancellable *cancellable,
+                    GError **error)
 {
   g_auto (AtmLeave) leave = { 0 };
   gboolean ok = FALSE;
@@ -273,9 +273,9 @@ throw_denied (AtmAuth *self, const char *host, const char *text, const char *thi
                       "%s denies access (%s) with the credentials of %s: they are wrong or not "
                       "enough for the %s, or there is none of this name",
                       host, text, self->credential->source, thing);
-  if (self->challenge != NULL && self->challenge->realm == NULL && !self->challenge->basic)
+  if (self->challenge == NULL || (self->challenge->realm == NULL && !self->challenge->basic))
     {
-      schemes = atm_text_escape (self->challenge->schemes);
+      schemes = atm_text_escape (self->challenge != NULL ? self->challenge->schemes : "");
       return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
                         "%s wants a login (%s) in a way that is not supported (%s)", host, text,
                         *schemes != '\0' ? schemes : "without a challenge");

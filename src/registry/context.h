@@ -25,9 +25,9 @@ typedef struct
   gpointer warn_data;          /* (borrowed) */
 
   GMutex lock;
-  guint failures;        /* requests that failed */
-  GHashTable *said;      /* (owned) (element-type utf8): what was warned of: each once */
-  gsize server_bytes;    /* how much of it servers have said */
+  guint failures;     /* requests that failed */
+  GHashTable *said;   /* (owned) (element-type utf8): what was warned of: each once */
+  gsize server_bytes; /* how much of it servers have said */
 } AtmRegistryContext;
 
 /**

@@ -294,7 +294,6 @@ verify (Download *self, gboolean *again_out, GError **error)
   self->mismatched = self->mismatched || !self->inherited;
   if (!restart (self, error))
     return FALSE;
-  self->part.fresh = TRUE;
   self->best_bytes = 0;
   if (!*again_out)
     return atm_throw (error, ATM_DIGEST_ERROR, ATM_DIGEST_ERROR_MISMATCH,

@@ -3,7 +3,7 @@
 
 #include <gio/gio.h>
 
-typedef struct _AtmCredentials AtmCredentials; /* registry/credentials.h */
+#include "registry/credentials.h"
 
 /* Options: what a user and a program may say about how registries are spoken to. */
 
