@@ -190,7 +190,7 @@ find_any (const AtmSystem *system, GPtrArray *origins, const AtmPullOptions *opt
 
       if (find_one (system, origins->pdata[i], options, report, &found, cancellable, &local))
         {
-          if (i > 0)
+          if (origins->len > 1)
             atm_report (report, ATM_REPORT_NOTICE, "going on with %s", found.what);
           *found_out = found;
           found = (Found){ 0 };
