@@ -5,6 +5,7 @@
 #include "fixtures/faulty.h"
 #include "fixtures/import.h"
 #include "fixtures/layer.h"
+#include "fixtures/registry.h"
 #include "fixtures/scratch.h"
 #include "ops/fetch.h"
 
@@ -355,6 +356,42 @@ test_two_at_once (void)
   atm_test_fsck (world->store);
 }
 
+/* ---- a real registry ---- */
+
+static void
+test_real (void)
+{
+  g_autoptr (World) world = world_new ();
+  g_autoptr (AtmTestRegistry) registry = atm_test_registry_new ();
+  g_autoptr (AtmOrigin) origin = NULL;
+  g_autoptr (AtmSource) source = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *conf = NULL, *name = NULL;
+
+  if (registry == NULL)
+    {
+      g_test_skip ("docker-registry is not installed");
+      return;
+    }
+  for (guint i = 0; i < 4; i++)
+    {
+      g_autofree char *digest = NULL;
+
+      add_layer (world, i);
+      digest = atm_test_registry_put_blob (registry, "ns/app", world->image->blobs->pdata[i]);
+    }
+  conf = g_build_filename (world->system.checkout, "registries.conf", NULL);
+  g_assert_true (g_file_set_contents (conf, "", 0, NULL));
+  world->system.registries_conf = conf;
+  name = g_strdup_printf ("http:%s/ns/app:v1", atm_test_registry_get_host (registry));
+  g_assert_true (atm_origin_parse (name, &origin, &error));
+  g_assert_true (atm_open_source (&world->system, origin, NULL, &world->report, &source, &error));
+  g_assert_no_error (error);
+  g_set_object (&world->source, source);
+  pull_ok (world);
+  g_assert_cmpuint (world->n_copied, ==, 4);
+}
+
 /* ---- room ---- */
 
 static void
@@ -375,6 +412,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   setlocale (LC_CTYPE, "C.UTF-8");
+  g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE); /* as in main.c */
   g_test_add_func ("/fetch/layers", test_layers);
   g_test_add_func ("/fetch/layer-twice", test_layer_twice);
   g_test_add_func ("/fetch/import-again", test_import_again);
@@ -384,6 +422,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/fetch/cancel", test_cancel);
   g_test_add_func ("/fetch/cancel-in-layer", test_cancel_in_layer);
   g_test_add_func ("/fetch/two-at-once", test_two_at_once);
+  g_test_add_func ("/fetch/real", test_real);
   g_test_add_func ("/fetch/no-space", test_no_space);
   return g_test_run ();
 }
