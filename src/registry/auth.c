@@ -2,9 +2,9 @@
 #include "registry/auth.h"
 
 #include "image/source.h"
-#include "registry/secret.h"
 #include "registry/token.h"
 #include "util/error.h"
+#include "util/secret.h"
 #include "util/text.h"
 
 /* A token is given up this long before its end, or when half of its life is over, if that is
@@ -63,7 +63,7 @@ atm_auth_free (AtmAuth *self)
 void
 atm_leave_clear (AtmLeave *leave)
 {
-  atm_secret_clear (&leave->authorization);
+  g_clear_pointer (&leave->authorization, atm_secret_free);
   leave->serial = 0;
 }
 
@@ -196,7 +196,7 @@ get_authorization (AtmAuth *self, const char *host, char **authorization_out,
       *authorization_out = g_strdup (self->token.authorization);
     }
   else if (credential != NULL && credential->user != NULL && credential->password != NULL)
-    *authorization_out = atm_secret_basic (credential->user, credential->password);
+    *authorization_out = atm_token_make_basic (credential->user, credential->password);
   return TRUE;
 }
 

@@ -10,6 +10,7 @@
 #include "registry/home.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/secret.h"
 
 #define USER_FOLDER ".config/containers/certs.d"
 #define SYSTEM_FOLDER "/etc/containers/certs.d"
@@ -31,27 +32,10 @@ atm_certs_free (AtmCerts *certs)
   g_free (certs);
 }
 
-/* A file of the folder. Keys are wiped after use. */
-static void
-wipe_bytes (GBytes *bytes)
-{
-  gsize length = 0;
-  gpointer data = NULL;
-
-  if (bytes == NULL)
-    return;
-  data = g_bytes_unref_to_data (bytes, &length);
-  explicit_bzero (data, length);
-  g_free (data);
-}
-
-typedef GBytes SecretBytes;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (SecretBytes, wipe_bytes)
-
 static gboolean
 read_pem (int dir_fd, const char *folder, const char *name, GBytes **bytes_out, GError **error)
 {
-  g_autoptr (SecretBytes) bytes = NULL;
+  g_autoptr (AtmSecretBytes) bytes = NULL;
   gsize length = 0;
   const char *text = NULL;
 
@@ -117,7 +101,8 @@ take_pair (int dir_fd, const char *folder, const char *name, GPtrArray *pairs, G
   g_autofree char *stem = g_strndup (name, strlen (name) - strlen (CLIENT));
   g_autofree char *key_name = g_strconcat (stem, CLIENT_KEY, NULL);
   g_autoptr (GBytes) cert = NULL;
-  g_autoptr (SecretBytes) key = NULL, both = NULL;
+  g_autoptr (AtmSecretBytes) key = NULL, both = NULL;
+  g_autoptr (AtmSecret) found_key = NULL;
   g_autoptr (GTlsCertificate) pair = NULL;
   g_autoptr (GError) local = NULL;
   GByteArray *text = NULL;
@@ -132,10 +117,13 @@ take_pair (int dir_fd, const char *folder, const char *name, GPtrArray *pairs, G
   both = g_byte_array_free_to_bytes (text);
   pair = g_tls_certificate_new_from_pem (g_bytes_get_data (both, NULL),
                                          (gssize) g_bytes_get_size (both), &local);
-  if (pair == NULL)
+  /* GIO is content without a key. */
+  if (pair != NULL)
+    g_object_get (pair, "private-key-pem", &found_key, NULL);
+  if (found_key == NULL)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                       "%s/%s and %s are no certificate with its key: %s", folder, name, key_name,
-                      local->message);
+                      local != NULL ? local->message : "there is no key, or it has a passphrase");
   g_ptr_array_add (pairs, g_steal_pointer (&pair));
   return TRUE;
 }

@@ -2,6 +2,7 @@
 #include "registry/http-error.h"
 
 #include "registry/proxy.h"
+#include "registry/retry.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -93,6 +94,23 @@ atm_http_error_throw (GError **error, const GError *cause, GUri *uri, GProxyReso
                       "cannot reach %s through the proxy %s: %s", host, proxy, shown);
   return atm_throw (error, ATM_HTTP_ERROR, (int) classify (cause), "cannot reach %s: %s", host,
                     shown);
+}
+
+gboolean
+atm_http_error_throw_proxy (GError **error, GUri *uri, guint status, GProxyResolver *proxies)
+{
+  g_autofree char *host = atm_http_dup_host (uri), *proxy = atm_proxy_dup_host (proxies, uri);
+
+  if (status == SOUP_STATUS_PROXY_AUTHENTICATION_REQUIRED)
+    return atm_throw (error, ATM_HTTP_ERROR, ATM_HTTP_ERROR_PROTOCOL,
+                      "the proxy %s on the way to %s wants a login (407); give it one in its "
+                      "address, as in “http://USER:PASSWORD@HOST:PORT”",
+                      proxy != NULL ? proxy : "", host);
+  return atm_throw (error, ATM_HTTP_ERROR,
+                    atm_retry_kind_of_status (status) != ATM_RETRY_NONE ? ATM_HTTP_ERROR_TRANSPORT
+                                                                        : ATM_HTTP_ERROR_PROTOCOL,
+                    "cannot reach %s: the proxy %s answered %u", host,
+                    proxy != NULL ? proxy : "on the way", status);
 }
 
 gboolean

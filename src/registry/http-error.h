@@ -29,6 +29,16 @@ gboolean atm_http_error_throw (GError **error, const GError *cause, GUri *uri,
                                GProxyResolver *proxies, const AtmHttpTls *tls, guint late_msec);
 
 /**
+ * atm_http_error_throw_proxy:
+ * @status: what the proxy on the way to @uri has answered
+ * @error: %ATM_HTTP_ERROR_PROTOCOL; %ATM_HTTP_ERROR_TRANSPORT if it may pass
+ *
+ * Returns: %FALSE, always
+ */
+gboolean atm_http_error_throw_proxy (GError **error, GUri *uri, guint status,
+                                     GProxyResolver *proxies);
+
+/**
  * atm_http_error_may_pass:
  *
  * Returns: whether @error may pass

@@ -258,6 +258,14 @@ send_message (AtmHttp *http, GUri *uri, const AtmHttpRequest *request, gboolean 
     return atm_http_error_throw (error, local, uri, context->proxies, &watch.tls,
                                  atm_time_limit_is_over (limit) ? watch.limit_msec : 0);
 
+  /* What a proxy says instead of making a tunnel looks like an answer of the endpoint, but has no
+     certificate behind it; it must not be taken for one. */
+  if (soup_message_get_status (message) == SOUP_STATUS_PROXY_AUTHENTICATION_REQUIRED
+      || (g_str_equal (g_uri_get_scheme (uri), "https")
+          && soup_message_get_tls_peer_certificate (message) == NULL))
+    return atm_http_error_throw_proxy (error, uri, soup_message_get_status (message),
+                                       context->proxies);
+
   answer->status = soup_message_get_status (message);
   answer->host = atm_http_dup_host (uri);
   answer->elsewhere = elsewhere;

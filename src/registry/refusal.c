@@ -123,9 +123,6 @@ atm_refusal_throw (GError **error, guint status, GBytes *body, const char *host,
     return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
                       "%s denies access (%s): the %s is not public, or there is none of this name",
                       host, text, thing);
-  if (status == 407)
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE,
-                      "the proxy on the way to %s wants a login (%s)", host, text);
   when = describe_time (retry_after);
   if (status == 429)
     return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE,

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "image/source.h"
-#include "registry/secret.h"
 #include "util/error.h"
 #include "util/json.h"
+#include "util/secret.h"
 #include "util/text.h"
 
 #define CLIENT_ID "atomic"
@@ -34,8 +34,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Fields, fields_clear)
 void
 atm_token_clear (AtmToken *token)
 {
-  atm_secret_clear (&token->authorization);
-  atm_secret_clear (&token->refresh);
+  g_clear_pointer (&token->authorization, atm_secret_free);
+  g_clear_pointer (&token->refresh, atm_secret_free);
   token->life_sec = 0;
 }
 
@@ -92,6 +92,15 @@ atm_token_parse (GBytes *bytes, gint64 now_sec, AtmToken *token_out)
 }
 
 /* ---- the question ---- */
+
+char *
+atm_token_make_basic (const char *user, const char *password)
+{
+  g_autoptr (AtmSecret) plain = g_strconcat (user, ":", password, NULL);
+  g_autoptr (AtmSecret) encoded = g_base64_encode ((const guchar *) plain, strlen (plain));
+
+  return g_strconcat ("Basic ", encoded, NULL);
+}
 
 static GUri *
 parse_realm (const AtmTokenRequest *request, GError **error)
@@ -199,10 +208,11 @@ ask (AtmHttp *http, const AtmTokenRequest *request, GUri *realm, AtmToken *token
   const char *refresh = request->refresh != NULL ? request->refresh
                         : credential != NULL     ? credential->identity_token
                                                  : NULL;
-  atm_autosecret char *form = refresh != NULL ? make_form (request, refresh) : NULL;
-  atm_autosecret char *basic = refresh == NULL && credential != NULL && credential->password != NULL
-                                   ? atm_secret_basic (credential->user, credential->password)
-                                   : NULL;
+  g_autoptr (AtmSecret) form = refresh != NULL ? make_form (request, refresh) : NULL;
+  g_autoptr (AtmSecret) basic
+      = refresh == NULL && credential != NULL && credential->password != NULL
+            ? atm_token_make_basic (credential->user, credential->password)
+            : NULL;
   const AtmHttpRequest http_request = { .authorization = basic, .form = form };
   g_autoptr (GUri) uri = form != NULL ? g_uri_ref (realm) : add_query (realm, request);
   g_autofree char *host = atm_http_dup_host (uri);

@@ -34,6 +34,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmToken, atm_token_clear)
  */
 gboolean atm_token_parse (GBytes *bytes, gint64 now_sec, AtmToken *token_out);
 
+/**
+ * atm_token_make_basic:
+ *
+ * Returns: (transfer full): secret: “Basic …” for the header “Authorization” (RFC 7617)
+ */
+char *atm_token_make_basic (const char *user, const char *password);
+
 typedef struct
 {
   const AtmChallenge *challenge;   /* (borrowed): with a realm, untrusted */

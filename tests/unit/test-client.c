@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "fixtures/certificates.h"
 #include "fixtures/http.h"
 #include "fixtures/registry.h"
 #include "fixtures/scratch.h"
@@ -493,7 +494,9 @@ answer_tls (const char *request, GString *response, gpointer user_data)
 static void
 test_tls (void)
 {
-  g_autoptr (GTlsCertificate) certificate = atm_test_certificate_new ();
+  g_autoptr (AtmTestAuthority) authority = atm_test_authority_new ();
+  g_autoptr (GTlsCertificate) certificate
+      = atm_test_authority_issue (authority, "IP:127.0.0.1", 2, NULL);
   g_autoptr (AtmTestHttp) storage = atm_test_http_new (NULL, answer_constant, (gpointer) BLOB);
   g_autoptr (AtmTestHttp) http
       = atm_test_http_new (certificate, answer_tls, (gpointer) atm_test_http_get_host (storage));

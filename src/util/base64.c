@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "trust/base64.h"
+#include "util/base64.h"
 
 #include <string.h>
 
