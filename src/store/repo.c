@@ -94,6 +94,13 @@ atm_store_get_limits (AtmStore *store)
   return &store->limits;
 }
 
+void
+atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes, gboolean skip_invalid_names)
+{
+  store->limits.layer_max_bytes = layer_max_bytes > 0 ? layer_max_bytes : ATM_LAYER_MAX_BYTES;
+  store->limits.skip_invalid_names = skip_invalid_names;
+}
+
 gboolean
 atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
                   char **commit_out, GCancellable *cancellable, GError **error)

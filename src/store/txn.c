@@ -137,29 +137,61 @@ merge (AtmStoreTxn *txn, const AtmLayer *layer, const AtmLayerInfo *info, GCance
   return TRUE;
 }
 
-gboolean
-atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
-                                const AtmDigest *diff_id, gboolean *found_out,
-                                GCancellable *cancellable, GError **error)
+/* Whether what the store has under the digest is the layer; one that differs in what it says of
+   itself is fetched again, and checked then. */
+static gboolean
+find_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+            AtmLayerInfo *info_out, AtmLayer **layer_out, GCancellable *cancellable, GError **error)
 {
   g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
   g_autofree char *commit = NULL;
   g_auto (AtmLayerInfo) info = { 0 };
   g_autoptr (AtmLayer) layer = NULL;
 
-  if (!check_open (txn, error))
-    return FALSE;
   /* An image may have a layer twice, and refs are written at the end. */
   commit = g_strdup (g_hash_table_lookup (txn->commits, ref));
   if (commit == NULL && !ostree_repo_resolve_rev (txn->store->repo, ref, TRUE, &commit, error))
-    return prefix_layer (txn, descriptor, error);
+    return FALSE;
   if (commit != NULL
       && !atm_layer_commit_load (txn->store, commit, &info, &layer, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
-
-  /* One that differs in what it says of itself is fetched again, and checked then. */
+    return FALSE;
   if (layer == NULL || !atm_digest_equal (&info.digest, &descriptor->digest)
       || info.size_bytes != descriptor->size_bytes || info.diff_id.algorithm != diff_id->algorithm)
+    return TRUE;
+  *info_out = info;
+  info = (AtmLayerInfo){ 0 };
+  *layer_out = g_steal_pointer (&layer);
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                         const AtmDigest *diff_id, gboolean *found_out, GCancellable *cancellable,
+                         GError **error)
+{
+  g_auto (AtmLayerInfo) info = { 0 };
+  g_autoptr (AtmLayer) layer = NULL;
+
+  if (!check_open (txn, error)
+      || !find_layer (txn, descriptor, diff_id, &info, &layer, cancellable, error))
+    return FALSE;
+  *found_out = layer != NULL;
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                const AtmDigest *diff_id, gboolean *found_out,
+                                GCancellable *cancellable, GError **error)
+{
+  g_auto (AtmLayerInfo) info = { 0 };
+  g_autoptr (AtmLayer) layer = NULL;
+
+  if (!check_open (txn, error))
+    return FALSE;
+  if (!find_layer (txn, descriptor, diff_id, &info, &layer, cancellable, error))
+    return prefix_layer (txn, descriptor, error);
+  if (layer == NULL)
     {
       *found_out = FALSE;
       return TRUE;
