@@ -137,6 +137,13 @@ throw_refusal (AtmHttp *http, const AtmHttpAnswer *answer, const char *thing,
                             soup_message_headers_get_one (answer->headers, "Retry-After"), thing);
 }
 
+/* A connection serves again when the answer has been read to its end. */
+static void
+drain (AtmHttp *http, const AtmHttpAnswer *answer, GCancellable *cancellable)
+{
+  g_autoptr (GBytes) body = atm_http_read_refusal (http, answer, cancellable);
+}
+
 /* @error may be of %ATM_HTTP_ERROR. */
 static gboolean
 ping_once (AtmEndpoint *self, AtmHttp *http, gboolean tls, GCancellable *cancellable,
@@ -163,6 +170,7 @@ ping_once (AtmEndpoint *self, AtmHttp *http, gboolean tls, GCancellable *cancell
       challenges = dup_challenges (&answer);
       atm_auth_learn (self->auth, challenges);
     }
+  drain (http, &answer, cancellable);
   self->base = g_steal_pointer (&base);
   return TRUE;
 }
@@ -276,5 +284,6 @@ atm_endpoint_get (AtmEndpoint *self, AtmHttp *http, const char *rest, const AtmH
       challenges = dup_challenges (&answer);
       if (!atm_auth_refused (self->auth, &leave, challenges) || tries > 0)
         return throw_unauthorized (self, http, &answer, thing, cancellable, error);
+      drain (http, &answer, cancellable);
     }
 }
