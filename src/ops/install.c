@@ -219,7 +219,7 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
 }
 
 static gboolean
-get_image (Install *install, const AtmOrigin *origin, AtmPullFlags pull, GError **error)
+get_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *pull, GError **error)
 {
   if (!atm_pull_open_store (install->system, &install->store, install->cancellable, error)
       || !load_stored_image (install, install->store, origin, error))
@@ -490,7 +490,8 @@ provide_rootfs (const Install *install, AtmDeployment *deployment, GError **erro
 }
 
 static gboolean
-install_image (Install *install, const AtmOrigin *origin, AtmPullFlags pull, GError **error)
+install_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *pull,
+               GError **error)
 {
   const AtmSystem *system = install->system;
   g_autoptr (AtmImageConfig) config = NULL;
@@ -548,5 +549,5 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
       atm_report (report, ATM_REPORT_STEP, "%s already present", install.name);
       return TRUE;
     }
-  return install_image (&install, origin, options->pull, error);
+  return install_image (&install, origin, &options->pull, error);
 }

@@ -47,12 +47,45 @@ atm_open_origin (const char *text, AtmOrigin **origin_out, GCancellable *cancell
   return TRUE;
 }
 
-gboolean
-atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **source_out,
-                 GCancellable *cancellable, GError **error)
+static void
+warn (const char *text, gpointer user_data)
 {
+  atm_report (user_data, ATM_REPORT_NOTICE, "%s", text);
+}
+
+static gboolean
+open_registry (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
+               const AtmReport *report, AtmSource **source_out, GError **error)
+{
+  g_autoptr (GProxyResolver) proxies = new_proxies (system);
   g_autoptr (AtmRegistriesConf) conf = NULL;
-  g_autoptr (GProxyResolver) proxies = NULL;
+  g_autoptr (AtmCredentials) credentials = NULL;
+  AtmCredentialOptions credential_options = options->credentials;
+  AtmRegistryOptions registry_options = { .cert_dir = options->cert_dir,
+                                          .tls_verify = options->tls_verify,
+                                          .warn = warn,
+                                          .warn_data = (gpointer) report };
+  const GPtrArray *warnings = NULL;
+
+  if (!atm_registries_conf_load (system->registries_conf, &conf, error))
+    return FALSE;
+  warnings = atm_registries_conf_get_warnings (conf);
+  for (guint i = 0; i < warnings->len; i++)
+    warn (warnings->pdata[i], (gpointer) report);
+
+  credential_options.helpers = atm_registries_conf_get_helpers (conf);
+  if (!atm_credentials_new (&credential_options, &credentials, error))
+    return FALSE;
+  registry_options.credentials = credentials;
+  return atm_registry_open (origin, conf, proxies, &registry_options, source_out, error);
+}
+
+gboolean
+atm_open_source (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
+                 const AtmReport *report, AtmSource **source_out, GCancellable *cancellable,
+                 GError **error)
+{
+  const AtmOpenOptions no_options = { 0 };
 
   switch (origin->transport)
     {
@@ -75,7 +108,6 @@ atm_open_source (const AtmSystem *system, const AtmOrigin *origin, AtmSource **s
     case ATM_TRANSPORT_DOCKER:
       break;
     }
-  proxies = new_proxies (system);
-  return atm_registries_conf_load (system->registries_conf, &conf, error)
-         && atm_registry_open (origin, conf, proxies, source_out, error);
+  return open_registry (system, origin, options != NULL ? options : &no_options, report, source_out,
+                        error);
 }

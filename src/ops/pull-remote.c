@@ -45,7 +45,7 @@ fetch (const AtmSystem *system, const AtmOrigin *origin, AtmTrust *trust, AtmVer
 }
 
 gboolean
-atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
+atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
                  const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
                  GError **error)
 {
@@ -62,7 +62,7 @@ atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags 
       || !atm_pull_find_stored (store, reference, &image, cancellable, error))
     return FALSE;
 
-  if (image != NULL && (flags & ATM_PULL_ALLOW_DOWNGRADE) == 0
+  if (image != NULL && !options->allow_downgrade
       && !atm_trust_check_downgrade (verdict, image->verdict, error))
     return FALSE;
 

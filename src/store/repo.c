@@ -122,6 +122,13 @@ atm_store_get_limits (AtmStore *store)
   return &store->limits;
 }
 
+void
+atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes, gboolean skip_invalid_names)
+{
+  store->limits.layer_max_bytes = layer_max_bytes > 0 ? layer_max_bytes : ATM_LAYER_MAX_BYTES;
+  store->limits.skip_invalid_names = skip_invalid_names;
+}
+
 /* Whether @commit has a merged tree that can be written as @name. */
 static gboolean
 check_image (AtmStore *store, const char *commit, const char *name, GError **error)

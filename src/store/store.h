@@ -37,6 +37,17 @@ gboolean atm_store_open (const char *path, gboolean create, AtmStore **store_out
 void atm_store_free (AtmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStore, atm_store_free)
 
+/**
+ * atm_store_set_layer_limits:
+ * @layer_max_bytes: of one layer, uncompressed; 0: 64 GiB
+ * @skip_invalid_names: entries whose names are not UTF-8 are left out, and noted; else they are
+ *   %ATM_STORE_ERROR_UNSUPPORTED
+ *
+ * For the transactions that begin after it.
+ */
+void atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes,
+                                 gboolean skip_invalid_names);
+
 /* ---- images that are there ---- */
 
 /* An image in the store, as its commit tells it. */
@@ -156,6 +167,20 @@ gboolean atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn 
                               GCancellable *cancellable, GError **error);
 void atm_store_txn_free (AtmStoreTxn *txn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoreTxn, atm_store_txn_free)
+
+/**
+ * atm_store_txn_has_layer:
+ * @descriptor: (borrowed): a layer of the manifest
+ * @diff_id: (borrowed): what the config says of it
+ * @found_out: (out): whether atm_store_txn_add_stored_layer() would find it
+ * @error: %G_IO_ERROR
+ *
+ * Asks for any layer of the image, in any order, and changes nothing.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                  const AtmDigest *diff_id, gboolean *found_out,
+                                  GCancellable *cancellable, GError **error);
 
 /**
  * atm_store_txn_add_stored_layer:

@@ -162,6 +162,7 @@ typedef struct
 {
   AtmLayerDraft *draft; /* (owned) (nullable) */
   AtmLayer *layer;      /* (owned) (nullable) */
+  gboolean is_alias;    /* it is stored under another digest */
 } Stored;
 
 static void
@@ -243,6 +244,7 @@ find_by_diff_id (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDig
                                  error))
         return FALSE;
       stored->draft = atm_layer_draft_new_alias (draft, descriptor);
+      stored->is_alias = TRUE;
       return TRUE;
     }
 
@@ -257,7 +259,18 @@ find_by_diff_id (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDig
     return TRUE;
   stored->draft = atm_layer_draft_new_alias (found.draft, descriptor);
   stored->layer = g_steal_pointer (&found.layer);
+  stored->is_alias = TRUE;
   return TRUE;
+}
+
+/* The layer by its digest or by its diff ID. */
+static gboolean
+find_stored (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+             Stored *stored, GCancellable *cancellable, GError **error)
+{
+  return find_by_digest (txn, descriptor, diff_id, stored, cancellable, error)
+         && (stored->layer != NULL
+             || find_by_diff_id (txn, descriptor, diff_id, stored, cancellable, error));
 }
 
 static gboolean
@@ -276,21 +289,27 @@ add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDi
       return TRUE;
     }
 
-  if (!find_by_digest (txn, descriptor, diff_id, &stored, cancellable, error))
+  if (!find_stored (txn, descriptor, diff_id, &stored, cancellable, error))
     return FALSE;
+  *found_out = stored.layer != NULL;
   if (stored.layer == NULL)
-    {
-      if (!find_by_diff_id (txn, descriptor, diff_id, &stored, cancellable, error))
-        return FALSE;
-      if (stored.layer != NULL)
-        {
-          draft = stored.draft;
-          g_ptr_array_add (txn->drafts, g_steal_pointer (&stored.draft));
-        }
-    }
-  else
-    draft = stored.draft;
-  if (stored.layer != NULL && !merge (txn, stored.layer, &draft->info, cancellable, error))
+    return TRUE;
+  if (!merge (txn, stored.layer, &stored.draft->info, cancellable, error))
+    return FALSE;
+  if (stored.is_alias)
+    g_ptr_array_add (txn->drafts, g_steal_pointer (&stored.draft));
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                         const AtmDigest *diff_id, gboolean *found_out, GCancellable *cancellable,
+                         GError **error)
+{
+  g_auto (Stored) stored = { 0 };
+
+  if (!check_open (txn, error)
+      || !find_stored (txn, descriptor, diff_id, &stored, cancellable, error))
     return FALSE;
   *found_out = stored.layer != NULL;
   return TRUE;

@@ -261,7 +261,7 @@ test_docker_wrong_layers (void)
   g_autoptr (AtmManifest) manifest = NULL;
   g_autoptr (GBytes) bytes = NULL, layer = NULL;
   g_autoptr (GError) error = NULL;
-  AtmDescriptor other = { NULL, { ATM_HASH_SHA256, "" }, 5 };
+  AtmDescriptor other = { .digest = { ATM_HASH_SHA256, "" }, .size_bytes = 5 };
 
   docker_init (&docker);
   path = write_docker (&docker, WITH ("\"b/layer.tar\",\"1.tar\""));
@@ -456,7 +456,7 @@ test_dir_refuses (void)
                      manifest = atm_test_bytes ("{\"schemaVersion\":2}"), bytes = NULL;
   g_autoptr (AtmSource) source = NULL;
   g_autoptr (GError) error = NULL;
-  AtmDescriptor instance = { NULL, { ATM_HASH_SHA256, "" }, 19 };
+  AtmDescriptor instance = { .digest = { ATM_HASH_SHA256, "" }, .size_bytes = 19 };
   g_autofree char *name = NULL;
 
   for (guint i = 0; i < G_N_ELEMENTS (versions); i++, g_clear_error (&error))
