@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fixtures/http.h"
+#include "fixtures/certificates.h"
 #include "fixtures/scratch.h"
 #include "registry/certs.h"
 
