@@ -12,6 +12,6 @@
  * manifest in it, and only then for files. Reports “Copying commit CHECKSUM”.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
-                          const AtmReport *report, AtmStoredImage **image_out,
-                          GCancellable *cancellable, GError **error);
+gboolean atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin,
+                          const AtmPullOptions *options, const AtmReport *report,
+                          AtmStoredImage **image_out, GCancellable *cancellable, GError **error);

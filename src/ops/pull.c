@@ -98,8 +98,11 @@ import (const AtmSystem *system, AtmStore *store, const Found *found, AtmVerdict
   if (!atm_manifest_parse (served->bytes, &manifest, error)
       || !atm_source_fetch_blob (found->source, &manifest->config, ATM_CONFIG_MAX_BYTES,
                                  &config_bytes, cancellable, error)
-      || !atm_config_parse (config_bytes, manifest, served->platform, &config, error)
-      || !atm_store_txn_begin (store, verdict, &txn, cancellable, error))
+      || !atm_config_parse (config_bytes, manifest, served->platform, &config, error))
+    return FALSE;
+  for (guint i = 0; config->notices[i] != NULL; i++)
+    atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found->what, config->notices[i]);
+  if (!atm_store_txn_begin (store, verdict, &txn, cancellable, error))
     return FALSE;
 
   /* The locks of the blobs last until the layers have refs: who waits for them finds those. */

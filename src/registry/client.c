@@ -9,8 +9,6 @@
 #include "util/text.h"
 
 #define LOCAL_NAMESPACE "library/"
-/* How often a blob may come to nothing from one endpoint before the next one is asked. */
-#define FRUITLESS_PER_ENDPOINT 2
 
 /* How a blob comes on. */
 typedef struct
@@ -366,7 +364,9 @@ registry_resume_blob (AtmSource *source, const AtmDescriptor *descriptor, AtmBlo
       return TRUE;
     }
   fruitless = note_progress (image, digest, part->start_bytes);
-  skipped = MIN (fruitless / FRUITLESS_PER_ENDPOINT, n_endpoints - 1);
+  /* Whoever has cut it off or sent the wrong bytes may do so again: the next one, and past caches.
+   */
+  skipped = fruitless % n_endpoints;
   for (guint n = 0; n < n_endpoints; n++)
     {
       const guint index = get_nth (first, (skipped + n) % n_endpoints);

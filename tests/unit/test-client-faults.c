@@ -404,7 +404,7 @@ test_wrong_config (void)
 static void
 test_error_bodies (void)
 {
-  g_autofree char *large = g_strnfill (100 * 1024 * 1024, 'x');
+  g_autofree char *large = g_strnfill (8 * 1024 * 1024, 'x');
   const struct
   {
     const char *body, *shown;

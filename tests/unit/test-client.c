@@ -30,10 +30,10 @@ make_conf (const char *text)
 
 static GProxyResolver *proxies;
 /* Nobody wants to wait for a test. */
-static const AtmRegistryLimits limits = { .connect_msec = 5000,
-                                          .first_byte_msec = 5000,
-                                          .inactivity_sec = 5,
-                                          .document_msec = 5000,
+static const AtmRegistryLimits limits = { .connect_msec = 60000,
+                                          .first_byte_msec = 60000,
+                                          .inactivity_sec = 60,
+                                          .document_msec = 60000,
                                           .second_msec = 1,
                                           .failures_max = 20 };
 static const AtmRegistryOptions fast = { .limits = &limits };

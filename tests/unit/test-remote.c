@@ -15,6 +15,8 @@
 
 /* Images of a site: by path, by path from its mirror, and by HTTP from its mirror. */
 
+static const AtmPullOptions no_options = { 0 };
+
 static AtmTestSite *site; /* (owned) */
 
 /* ---- a host ---- */
@@ -123,8 +125,7 @@ pull (Host *host, Way way, const char *image, AtmStoredImage **image_out, GError
 
   g_string_truncate (host->lines, 0);
   return atm_origin_parse (text, &origin, error)
-         && atm_pull (&host->system, origin, ATM_PULL_DEFAULT, &host->report, image_out, NULL,
-                      error);
+         && atm_pull (&host->system, origin, &no_options, &host->report, image_out, NULL, error);
 }
 
 static AtmStoredImage *
@@ -673,7 +674,7 @@ test_remotes (void)
   write_policy (host, policy, HTTP);
   g_assert_true (atm_origin_parse ("ostree:absent:" GOOD, &absent, NULL));
   g_assert_false (
-      atm_pull (&host->system, absent, ATM_PULL_DEFAULT, &host->report, &image, NULL, &error));
+      atm_pull (&host->system, absent, &no_options, &host->report, &image, NULL, &error));
   g_assert_error (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND);
   g_assert_nonnull (strstr (error->message, "ostree remote add"));
 
@@ -683,7 +684,7 @@ test_remotes (void)
   atm_test_ostree (add);
   g_assert_true (atm_origin_parse ("ostree:closed:" GOOD, &closed, NULL));
   g_assert_false (
-      atm_pull (&host->system, closed, ATM_PULL_DEFAULT, &host->report, &image, NULL, &secret));
+      atm_pull (&host->system, closed, &no_options, &host->report, &image, NULL, &secret));
   g_assert_null (strstr (secret->message, "sesame"));
   g_assert_nonnull (strstr (secret->message, "ostree:closed:" GOOD));
 
@@ -692,8 +693,7 @@ test_remotes (void)
                            site->store->path);
   atm_test_ostree (local);
   g_assert_true (atm_origin_parse ("ostree:local:" GOOD, &near, NULL));
-  g_assert_false (
-      atm_pull (&host->system, near, ATM_PULL_DEFAULT, &host->report, &image, NULL, &links));
+  g_assert_false (atm_pull (&host->system, near, &no_options, &host->report, &image, NULL, &links));
   g_assert_error (links, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
 
   /* Who has written gpg-verify down gets libostree's own check, too: it has no key here. */
@@ -702,7 +702,7 @@ test_remotes (void)
   atm_test_ostree (strict);
   g_assert_true (atm_origin_parse ("ostree:checked:" GOOD, &checked, NULL));
   g_assert_false (
-      atm_pull (&host->system, checked, ATM_PULL_DEFAULT, &host->report, &image, NULL, &keyring));
+      atm_pull (&host->system, checked, &no_options, &host->report, &image, NULL, &keyring));
   g_assert_cmpuint (atm_test_count_refs (host->store), ==, 0);
 }
 
