@@ -13,6 +13,7 @@
 typedef struct
 {
   gboolean terminal;
+  gboolean steps_to_stderr;
   gboolean drawn;      /* a bar stands in the last line */
   char *what;          /* (owned) (nullable): whose bar */
   gint64 started_usec; /* monotonic */
@@ -30,10 +31,11 @@ erase (Progress *progress)
 static void
 print_line (AtmReportKind kind, const char *text, gpointer data)
 {
+  const Progress *progress = data;
   g_autofree char *safe = atm_text_escape (text);
 
   erase (data);
-  if (kind == ATM_REPORT_STEP)
+  if (kind == ATM_REPORT_STEP && !progress->steps_to_stderr)
     g_print ("%s\n", safe);
   else
     g_printerr ("%s\n", safe);
@@ -91,4 +93,10 @@ atm_cli_report_init (AtmReport *report_out)
   report_out->line = print_line;
   report_out->progress = show_progress;
   report_out->data = &progress;
+}
+
+void
+atm_cli_report_to_stderr (AtmReport *report)
+{
+  ((Progress *) report->data)->steps_to_stderr = TRUE;
 }

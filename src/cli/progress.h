@@ -11,3 +11,10 @@
  * @report_out: (out caller-allocates): valid as long as the process
  */
 void atm_cli_report_init (AtmReport *report_out);
+
+/**
+ * atm_cli_report_to_stderr:
+ *
+ * From here on steps go to stderr, too: stdout is for one JSON document.
+ */
+void atm_cli_report_to_stderr (AtmReport *report);
