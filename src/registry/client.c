@@ -446,38 +446,24 @@ atm_registry_init (AtmRegistry *self)
   (void) self;
 }
 
-/* @name of the logical name or of the place it was rewritten to. */
-static gboolean
-check_blocked (const AtmRegistriesConf *conf, const AtmImageName *name, const char *what,
-               AtmRegistryEndpoint *endpoint_out, GError **error)
-{
-  if (!atm_registries_conf_look_up (conf, name, endpoint_out, error))
-    return atm_prefix_error (error, "%s", what);
-  if (endpoint_out->blocked)
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
-                      "%s: registries.conf blocks it (“blocked = true” for %s/%s)", what,
-                      name->domain, name->path);
-  return TRUE;
-}
-
 gboolean
 atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf, GProxyResolver *proxies,
                    AtmSource **source_out, GError **error)
 {
   g_autoptr (AtmRegistry) self = g_object_new (ATM_TYPE_REGISTRY, NULL);
-  g_auto (AtmRegistryEndpoint) endpoint = { 0 };
-  g_auto (AtmRegistryEndpoint) place = { 0 };
+  g_autoptr (GPtrArray) endpoints = NULL;
+  const AtmRegistryEndpoint *primary = NULL;
 
   g_return_val_if_fail (origin->transport == ATM_TRANSPORT_DOCKER, FALSE);
   self->what = atm_origin_to_string (origin);
-  if (!check_blocked (conf, origin->name, self->what, &endpoint, error)
-      || !check_blocked (conf, endpoint.physical, self->what, &place, error))
-    return FALSE;
+  if (!atm_registries_conf_look_up (conf, origin->name, &endpoints, error))
+    return atm_prefix_error (error, "%s", self->what);
 
+  primary = g_ptr_array_index (endpoints, endpoints->len - 1);
   self->logical = atm_name_copy (origin->name);
-  self->physical = g_steal_pointer (&endpoint.physical);
+  self->physical = atm_name_copy (primary->physical);
   self->scheme = origin->scheme;
-  self->insecure = endpoint.insecure;
+  self->insecure = primary->insecure;
   self->http = atm_http_new (is_insecure (self), proxies);
   *source_out = ATM_SOURCE (g_steal_pointer (&self));
   return TRUE;
