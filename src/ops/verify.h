@@ -3,7 +3,7 @@
 
 #include "host/system.h"
 #include "ops/report.h"
-#include "store/checkout.h"
+#include "store/checkout-verify.h"
 #include "store/verify.h"
 
 /* Verification of images and of the containers that were installed from them, and repair. */

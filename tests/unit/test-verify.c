@@ -10,7 +10,7 @@
 #include "fixtures/import.h"
 #include "fixtures/layer.h"
 #include "fixtures/scratch.h"
-#include "store/checkout.h"
+#include "store/checkout-verify.h"
 #include "store/layer-commit.h"
 #include "store/repair.h"
 #include "store/usage.h"

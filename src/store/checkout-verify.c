@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "store/checkout.h"
+#include "store/checkout-verify.h"
 
 #include <dirent.h>
 #include <fcntl.h>
