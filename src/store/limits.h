@@ -45,6 +45,7 @@ typedef struct
   gsize names_max_bytes;       /* in one layer, and in the merged tree */
   guint64 steps_max;           /* in one merge */
   gsize buffered_max_bytes;    /* of one file */
+  guint links_max;             /* of one object; 0: as many as the file system allows */
   gboolean skip_invalid_names; /* skip, and say so, where a name is not valid UTF-8 */
 } AtmStoreLimits;
 

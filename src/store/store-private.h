@@ -22,6 +22,7 @@
 #define ATM_KEY_IMAGE_SIGNATURES "atomic.image.signatures"
 #define ATM_KEY_IMAGE_VERDICT "atomic.image.verdict"
 #define ATM_KEY_IMAGE_NOTICE "atomic.image.notice"
+#define ATM_KEY_IMAGE_SIZE "atomic.image.size"
 #define ATM_KEY_SIZE "docker.size"
 #define ATM_KEY_UNCOMPRESSED_SIZE "docker.uncompressed_size"
 #define ATM_KEY_UNCOMPRESSED_DIGEST "docker.uncompressed_digest"
@@ -29,6 +30,7 @@
 #define ATM_KEY_LAYER_DIGEST "atomic.layer.digest"
 #define ATM_KEY_LAYER_MEDIA_TYPE "atomic.layer.media-type"
 #define ATM_KEY_LAYER_ENTRIES "atomic.layer.entries-digest"
+#define ATM_KEY_LAYER_CLAIMED "atomic.layer.claimed"
 #define ATM_KEY_LAYER_NOTICE "atomic.layer.notice"
 
 /* What the format keys say today; commits with another number are not ours to read. */
@@ -37,13 +39,27 @@
 
 #define ATM_REF_PREFIX "ociimage"
 
+/* “own” or “libostree”; for tests of the fall-back. ATM_OBJECT_WRITER, of configure, is the
+ * default. */
+#define ATM_OBJECT_WRITER_VARIABLE "ATOMIC_OBJECT_WRITER"
+
 struct _AtmStore
 {
   OstreeRepo *repo; /* (owned) */
   AtmStoreLimits limits;
   gboolean user_mode; /* not root's: bare-user */
+  gboolean direct;    /* content objects are written and linked by us, not by libostree */
   gboolean in_transaction;
 };
+
+/**
+ * atm_ref_is_blob:
+ * @ref: below %ATM_REF_PREFIX
+ *
+ * Returns: whether it has the name of a layer, or of a configuration in repositories of the Python
+ *   tool: an image has a “_” or a “=” in its, because its reference has a tag or a digest
+ */
+gboolean atm_ref_is_blob (const char *ref);
 
 /**
  * atm_store_get_limits:
@@ -51,25 +67,3 @@ struct _AtmStore
  * Returns: (transfer none): the bounds for layers, which tests make smaller
  */
 AtmStoreLimits *atm_store_get_limits (AtmStore *store);
-
-/**
- * atm_commit_write:
- * @tree: (borrowed): the tree of the commit
- * @metadata: (transfer floating): a{sv}
- * @commit_out: (out) (transfer full): checksum of the commit, which has no ref yet
- * @error: %ATM_STORE_ERROR_UNSUPPORTED if @metadata is larger than OSTree allows; %G_IO_ERROR
- */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
-                           char **commit_out, GCancellable *cancellable, GError **error);
-
-/**
- * atm_commit_load:
- * @metadata_out: (out) (transfer full) (nullable): a{sv}; %NULL if objects of the commit are known
- *   to be missing
- * @created_unix_out: (out) (optional): the commit's time
- * @error: %G_IO_ERROR
- */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
-                          guint64 *created_unix_out, GError **error);

@@ -72,9 +72,8 @@ gboolean atm_store_load_image (AtmStore *store, const char *reference, AtmStored
 
 /**
  * atm_store_list_images:
- * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. Layer refs are
- *   told from image refs by their commits' metadata, not by their names (registry.md 1.6). One that
- * is damaged is in the list and spoils it for nobody
+ * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. One that is
+ *   damaged is in the list and spoils it for nobody
  * @error: %G_IO_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT

@@ -13,6 +13,7 @@ typedef struct
 {
   AtmDigest digest;
   AtmDigest diff_id;
+  guint64 size_bytes; /* of the blob */
 } AddedLayer;
 
 struct _AtmStoreTxn
@@ -22,12 +23,29 @@ struct _AtmStoreTxn
   AtmObjects *objects; /* (owned) (nullable) */
   AtmTree *tree;       /* (owned) (nullable): the layers so far, merged */
   GArray *added;       /* (owned) (element-type AddedLayer): base first */
-  GHashTable *commits; /* (owned) (element-type utf8 utf8): refs of new layers to their commits */
+  GPtrArray *drafts;   /* (owned) (element-type AtmLayerDraft): layers that get a commit */
+  GHashTable *index;   /* (owned) (nullable): atm_layer_commit_index(), once it was needed */
   GPtrArray *notices;  /* (owned) (element-type utf8) */
   gboolean locked;
   gboolean prepared; /* an OSTree transaction is open */
   gboolean broken;   /* the tree is in the middle of a layer */
 };
+
+static gboolean
+open_objects (AtmStoreTxn *txn, GError **error)
+{
+  AtmStore *store = txn->store;
+  AtmStaging *staging = NULL;
+
+  txn->objects = atm_objects_new (store->repo, store->user_mode, &store->limits);
+  if (!store->direct)
+    atm_staging_remove_stale (store->repo);
+  else if (!atm_staging_new (store->repo, &staging, error))
+    return FALSE;
+  else
+    atm_objects_take_staging (txn->objects, staging);
+  return TRUE;
+}
 
 gboolean
 atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out,
@@ -45,7 +63,7 @@ atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out
   txn->store = store;
   txn->verdict = atm_verdict_ref (verdict);
   txn->added = g_array_new (FALSE, FALSE, sizeof (AddedLayer));
-  txn->commits = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  txn->drafts = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_layer_draft_free);
   txn->notices = g_ptr_array_new_with_free_func (g_free);
 
   /* From before the first look for an object until the refs are written and the caller has checked
@@ -53,11 +71,13 @@ atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out
   if (!ostree_repo_lock_push (store->repo, OSTREE_REPO_LOCK_SHARED, cancellable, error))
     return atm_prefix_error (error, "Locking the repository");
   txn->locked = TRUE;
+  /* Before libostree asks whether there is room: dead imports may occupy it. */
+  if (!open_objects (txn, error))
+    return atm_prefix_error (error, "Beginning a transaction in the repository");
   if (!ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error))
     return atm_prefix_error (error, "Beginning a transaction in the repository");
   txn->prepared = store->in_transaction = TRUE;
 
-  txn->objects = atm_objects_new (store->repo, store->user_mode, &store->limits);
   if (!atm_objects_put_dirmeta (txn->objects, &folder_inode, folder, cancellable, error))
     return FALSE;
   txn->tree = atm_tree_new (folder, &store->limits);
@@ -81,13 +101,14 @@ atm_store_txn_free (AtmStoreTxn *txn)
   if (txn == NULL)
     return;
   end_transaction (txn);
+  atm_objects_free (txn->objects);
   if (txn->locked)
     (void) ostree_repo_lock_pop (txn->store->repo, OSTREE_REPO_LOCK_SHARED, NULL, NULL);
-  atm_objects_free (txn->objects);
   atm_tree_free (txn->tree);
   atm_verdict_unref (txn->verdict);
   g_array_unref (txn->added);
-  g_hash_table_unref (txn->commits);
+  g_ptr_array_unref (txn->drafts);
+  g_clear_pointer (&txn->index, g_hash_table_unref);
   g_ptr_array_unref (txn->notices);
   g_free (txn);
 }
@@ -123,7 +144,7 @@ static gboolean
 merge (AtmStoreTxn *txn, const AtmLayer *layer, const AtmLayerInfo *info, GCancellable *cancellable,
        GError **error)
 {
-  AddedLayer added = { info->digest, info->diff_id };
+  AddedLayer added = { info->digest, info->diff_id, info->size_bytes };
   g_autofree char *notice = NULL;
 
   txn->broken = TRUE;
@@ -137,45 +158,154 @@ merge (AtmStoreTxn *txn, const AtmLayer *layer, const AtmLayerInfo *info, GCance
   return TRUE;
 }
 
+/* A layer that is stored or, where an image has it twice, will be. */
+typedef struct
+{
+  AtmLayerDraft *draft; /* (owned) (nullable) */
+  AtmLayer *layer;      /* (owned) (nullable) */
+} Stored;
+
+static void
+stored_clear (Stored *stored)
+{
+  atm_layer_draft_free (stored->draft);
+  atm_layer_free (stored->layer);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stored, stored_clear)
+
+/* @digest, @diff_id: (nullable): %NULL: any */
+static const AtmLayerDraft *
+find_draft (AtmStoreTxn *txn, const AtmDigest *digest, const AtmDigest *diff_id)
+{
+  for (guint i = 0; i < txn->drafts->len; i++)
+    {
+      const AtmLayerDraft *draft = txn->drafts->pdata[i];
+
+      if ((digest == NULL || atm_digest_equal (&draft->info.digest, digest))
+          && (diff_id == NULL || atm_digest_equal (&draft->info.diff_id, diff_id)))
+        return draft;
+    }
+  return NULL;
+}
+
+/* The layer by its own digest. *stored is empty if there is none, or one that differs in what it
+   says of itself: that is fetched again, and checked then. */
+static gboolean
+find_by_digest (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                Stored *stored, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
+  g_autofree char *commit = NULL, *wanted = NULL, *actual = NULL;
+  g_auto (Stored) found = { 0 };
+  const AtmLayerInfo *info = NULL;
+
+  /* A ref that cannot be read is as good as none. */
+  if (!ostree_repo_resolve_rev (txn->store->repo, ref, TRUE, &commit, NULL) || commit == NULL)
+    return TRUE;
+  if (!atm_layer_commit_load (txn->store, commit, &found.draft, &found.layer, cancellable, error))
+    return FALSE;
+  if (found.draft == NULL)
+    return TRUE;
+  info = &found.draft->info;
+  if (!atm_digest_equal (&info->digest, &descriptor->digest)
+      || info->size_bytes != descriptor->size_bytes
+      || info->diff_id.algorithm != diff_id->algorithm)
+    return TRUE;
+  if (atm_digest_equal (&info->diff_id, diff_id))
+    {
+      *stored = found;
+      found = (Stored){ 0 };
+      return TRUE;
+    }
+  /* The word of one image against that of another: read the blob and see. */
+  if (info->claimed)
+    return TRUE;
+
+  wanted = atm_digest_to_string (diff_id);
+  actual = atm_digest_to_string (&info->diff_id);
+  return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
+                    "It unpacks to %s, but the image configuration says %s", actual, wanted);
+}
+
+/* A layer that was only compressed again: the same under another digest. */
+static gboolean
+find_by_diff_id (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                 Stored *stored, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *key = atm_digest_to_string (diff_id);
+  const AtmLayerDraft *draft = find_draft (txn, NULL, diff_id);
+  const char *commit = NULL;
+  g_auto (Stored) found = { 0 };
+
+  if (draft != NULL)
+    {
+      if (!atm_layer_draft_read (txn->store, txn->objects, draft, &stored->layer, cancellable,
+                                 error))
+        return FALSE;
+      stored->draft = atm_layer_draft_new_alias (draft, descriptor);
+      return TRUE;
+    }
+
+  if (txn->index == NULL && !atm_layer_commit_index (txn->store, &txn->index, cancellable, error))
+    return FALSE;
+  commit = g_hash_table_lookup (txn->index, key);
+  if (commit == NULL)
+    return TRUE;
+  if (!atm_layer_commit_load (txn->store, commit, &found.draft, &found.layer, cancellable, error))
+    return FALSE;
+  if (found.draft == NULL || !atm_digest_equal (&found.draft->info.diff_id, diff_id))
+    return TRUE;
+  stored->draft = atm_layer_draft_new_alias (found.draft, descriptor);
+  stored->layer = g_steal_pointer (&found.layer);
+  return TRUE;
+}
+
+static gboolean
+add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                  gboolean *found_out, GCancellable *cancellable, GError **error)
+{
+  const AtmLayerDraft *draft = find_draft (txn, &descriptor->digest, diff_id);
+  g_auto (Stored) stored = { 0 };
+
+  if (draft != NULL)
+    {
+      if (!atm_layer_draft_read (txn->store, txn->objects, draft, &stored.layer, cancellable, error)
+          || !merge (txn, stored.layer, &draft->info, cancellable, error))
+        return FALSE;
+      *found_out = TRUE;
+      return TRUE;
+    }
+
+  if (!find_by_digest (txn, descriptor, diff_id, &stored, cancellable, error))
+    return FALSE;
+  if (stored.layer == NULL)
+    {
+      if (!find_by_diff_id (txn, descriptor, diff_id, &stored, cancellable, error))
+        return FALSE;
+      if (stored.layer != NULL)
+        {
+          draft = stored.draft;
+          g_ptr_array_add (txn->drafts, g_steal_pointer (&stored.draft));
+        }
+    }
+  else
+    draft = stored.draft;
+  if (stored.layer != NULL && !merge (txn, stored.layer, &draft->info, cancellable, error))
+    return FALSE;
+  *found_out = stored.layer != NULL;
+  return TRUE;
+}
+
 gboolean
 atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
                                 const AtmDigest *diff_id, gboolean *found_out,
                                 GCancellable *cancellable, GError **error)
 {
-  g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
-  g_autofree char *commit = NULL;
-  g_auto (AtmLayerInfo) info = { 0 };
-  g_autoptr (AtmLayer) layer = NULL;
-
   if (!check_open (txn, error))
     return FALSE;
-  /* An image may have a layer twice, and refs are written at the end. */
-  commit = g_strdup (g_hash_table_lookup (txn->commits, ref));
-  if (commit == NULL && !ostree_repo_resolve_rev (txn->store->repo, ref, TRUE, &commit, error))
+  if (!add_stored_layer (txn, descriptor, diff_id, found_out, cancellable, error))
     return prefix_layer (txn, descriptor, error);
-  if (commit != NULL
-      && !atm_layer_commit_load (txn->store, commit, &info, &layer, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
-
-  /* One that differs in what it says of itself is fetched again, and checked then. */
-  if (layer == NULL || !atm_digest_equal (&info.digest, &descriptor->digest)
-      || info.size_bytes != descriptor->size_bytes || info.diff_id.algorithm != diff_id->algorithm)
-    {
-      *found_out = FALSE;
-      return TRUE;
-    }
-  if (!atm_digest_equal (&info.diff_id, diff_id))
-    {
-      g_autofree char *wanted = atm_digest_to_string (diff_id);
-      g_autofree char *actual = atm_digest_to_string (&info.diff_id);
-
-      (void) atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                        "It unpacks to %s, but the image configuration says %s", actual, wanted);
-      return prefix_layer (txn, descriptor, error);
-    }
-  if (!merge (txn, layer, &info, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
-  *found_out = TRUE;
   return TRUE;
 }
 
@@ -187,7 +317,7 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
   g_autoptr (AtmInflate) inflate = atm_inflate_new (blob, diff_id->algorithm, &store->limits);
   g_autoptr (AtmLayer) layer = NULL;
   g_auto (AtmLayerInfo) info = { 0 };
-  g_autofree char *commit = NULL;
+  AtmLayerDraft *draft = NULL;
 
   if (!atm_tar_read (inflate, txn->objects, &store->limits, &layer, &info.notice, cancellable,
                      error))
@@ -207,12 +337,10 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
                         "It unpacks to %s, but the image configuration says %s", actual, wanted);
     }
 
-  if (!atm_layer_commit_write (store, txn->objects, layer, &info, &commit, cancellable, error)
-      || !merge (txn, layer, &info, cancellable, error))
+  if (!atm_layer_draft_new (store, txn->objects, layer, &info, &draft, cancellable, error))
     return FALSE;
-  g_hash_table_replace (txn->commits, atm_layer_commit_get_ref (&info.digest),
-                        g_steal_pointer (&commit));
-  return TRUE;
+  g_ptr_array_add (txn->drafts, draft);
+  return merge (txn, layer, &info, cancellable, error);
 }
 
 gboolean
@@ -285,6 +413,7 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
   g_auto (GVariantBuilder) metadata = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   g_auto (GVariantBuilder) diff_ids = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
   g_auto (GVariantBuilder) blobs = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aay"));
+  guint64 size_bytes = 0;
 
   add_string (&metadata, ATM_KEY_MANIFEST, text);
   add_string (&metadata, ATM_KEY_DIGEST, digest);
@@ -296,11 +425,13 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
   add_bytes (&metadata, ATM_KEY_IMAGE_CONFIG, config);
   for (guint i = 0; i < txn->added->len; i++)
     {
-      g_autofree char *diff_id
-          = atm_digest_to_string (&g_array_index (txn->added, AddedLayer, i).diff_id);
+      const AddedLayer *added = &g_array_index (txn->added, AddedLayer, i);
+      g_autofree char *diff_id = atm_digest_to_string (&added->diff_id);
 
       g_variant_builder_add (&diff_ids, "s", diff_id);
+      size_bytes += added->size_bytes;
     }
+  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIZE, g_variant_new_uint64 (size_bytes));
   g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_DIFF_IDS,
                          g_variant_builder_end (&diff_ids));
   for (guint i = 0; i < signatures->len; i++)
@@ -321,36 +452,52 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
   return g_variant_builder_end (&metadata);
 }
 
+/* Everything that the image ref leads to, and the layer refs. */
+static gboolean
+commit_objects (AtmStoreTxn *txn, const AtmCommitDraft *image, char **commit_out,
+                GCancellable *cancellable, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+
+  if (!atm_objects_publish (txn->objects, cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < txn->drafts->len; i++)
+    {
+      const AtmLayerDraft *draft = txn->drafts->pdata[i];
+      g_autofree char *ref = atm_layer_commit_get_ref (&draft->info.digest);
+      g_autofree char *commit = NULL;
+
+      if (!atm_commit_write (txn->store, &draft->commit, &commit, cancellable, error))
+        return FALSE;
+      ostree_repo_transaction_set_ref (repo, NULL, ref, commit);
+    }
+  if (!atm_commit_write (txn->store, image, commit_out, cancellable, error)
+      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
+    return FALSE;
+  txn->prepared = txn->store->in_transaction = FALSE;
+  return TRUE;
+}
+
 gboolean
 atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canonical,
                       GBytes *manifest, GBytes *config, char **commit_out,
                       GCancellable *cancellable, GError **error)
 {
-  OstreeRepo *repo = txn->store->repo;
   g_autofree char *ref = atm_ref_encode (reference);
   g_autofree char *commit = NULL;
-  GHashTableIter iter;
-  gpointer layer_ref, layer_commit;
+  g_auto (AtmCommitDraft) image = { 0 };
 
   if (!txn->prepared || txn->broken)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
                       "The import has ended or has failed before; begin it again");
-  /* The reader of manifests has made sure that the bytes are UTF-8 without NUL. */
+  /* The reader of manifests has made sure that the bytes are UTF-8 without NUL. Several refs are
+     not written at once; the last one says that the image is there. */
   if (!check_complete (txn, manifest, config, error)
-      || !atm_commit_write (txn->store, txn->objects, txn->tree,
-                            make_metadata (txn, reference, canonical, manifest, config), &commit,
-                            cancellable, error))
-    return atm_prefix_error (error, "Importing %s", canonical);
-
-  g_hash_table_iter_init (&iter, txn->commits);
-  while (g_hash_table_iter_next (&iter, &layer_ref, &layer_commit))
-    ostree_repo_transaction_set_ref (repo, NULL, layer_ref, layer_commit);
-  if (!ostree_repo_commit_transaction (repo, NULL, cancellable, error))
-    return atm_prefix_error (error, "Importing %s", canonical);
-  txn->prepared = txn->store->in_transaction = FALSE;
-
-  /* Several refs are not written at once; this one says that the image is there. */
-  if (!ostree_repo_set_ref_immediate (repo, NULL, ref, commit, cancellable, error))
+      || !atm_commit_draft (txn->objects, txn->tree,
+                            make_metadata (txn, reference, canonical, manifest, config), &image,
+                            cancellable, error)
+      || !commit_objects (txn, &image, &commit, cancellable, error)
+      || !atm_commit_set_ref (txn->store, ref, commit, cancellable, error))
     return atm_prefix_error (error, "Importing %s", canonical);
   *commit_out = g_steal_pointer (&commit);
   return TRUE;
