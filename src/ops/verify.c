@@ -297,7 +297,8 @@ ask_states (Verify *verify)
     return NULL;
   g_ptr_array_add (units, NULL);
   if (!atm_systemd_connect (&systemd, &local)
-      || !atm_systemd_list_states (systemd, (const char *const *) units->pdata, &states, &local))
+      || !atm_systemd_list_states (systemd, (const char *const *) units->pdata,
+                                   verify->system->unit_dir, &states, &local))
     add_notice (verify, "it is not known which services run: %s", local->message);
   return states;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "image/name.h"
+#include "store/commit.h"
 #include "store/usage.h"
 #include "store/walk.h"
 #include "util/error.h"
