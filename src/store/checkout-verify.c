@@ -44,6 +44,8 @@ folder_clear (Folder *folder)
   g_free (folder->path);
 }
 
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Folder, folder_clear)
+
 typedef struct
 {
   AtmStore *store;                   /* (borrowed) */
@@ -395,8 +397,7 @@ atm_checkout_verify (AtmStore *store, const AtmCheckoutOptions *options, GPtrArr
   g_array_append_val (check.waiting, root);
   while (check.waiting->len > 0)
     {
-      Folder folder = g_array_index (check.waiting, Folder, check.waiting->len - 1);
-      g_autofree char *path = folder.path;
+      g_auto (Folder) folder = g_array_index (check.waiting, Folder, check.waiting->len - 1);
 
       g_array_index (check.waiting, Folder, check.waiting->len - 1).path = NULL;
       g_array_set_size (check.waiting, check.waiting->len - 1);

@@ -121,7 +121,8 @@ is_unneeded (Prune *prune, const char *ref, const char *commit)
 
   if (!is_blob_ref (ref) || g_hash_table_contains (prune->blobs, strchr (ref, '/') + 1))
     return FALSE;
-  if (!atm_commit_load (prune->store, commit, &metadata, NULL, NULL) || metadata == NULL)
+  if (!ostree_validate_checksum_string (commit, NULL)
+      || !atm_commit_load (prune->store, commit, &metadata, NULL, NULL) || metadata == NULL)
     return TRUE;
   return !g_variant_lookup (metadata, ATM_KEY_MANIFEST, "&s", NULL);
 }
@@ -183,6 +184,7 @@ is_partial (Prune *prune, const char *ref, const char *commit)
   OstreeRepoCommitState state = OSTREE_REPO_COMMIT_STATE_NORMAL;
 
   return !g_str_has_prefix (ref, ATM_REF_PREFIX "/")
+         && ostree_validate_checksum_string (commit, NULL)
          && ostree_repo_load_commit (prune->store->repo, commit, NULL, &state, NULL)
          && (state & OSTREE_REPO_COMMIT_STATE_PARTIAL) != 0;
 }

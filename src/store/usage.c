@@ -37,7 +37,8 @@ atm_usage_dup_commits (AtmStore *store, const AtmStoredImage *image)
   GHashTableIter iter;
   gpointer hex;
 
-  g_ptr_array_add (commits, g_strdup (image->commit));
+  if (ostree_validate_checksum_string (image->commit, NULL))
+    g_ptr_array_add (commits, g_strdup (image->commit));
   if (image->manifest != NULL)
     atm_usage_add_blobs (image->manifest, blobs);
   g_hash_table_iter_init (&iter, blobs);

@@ -105,7 +105,7 @@ static gboolean
 user_object_matches (AtmStore *store, const char *checksum, gboolean *matches_out,
                      GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GInputStream) content = NULL, object = NULL;
+  g_autoptr (GInputStream) content = NULL;
   g_autoptr (GFileInfo) info = NULL;
   g_autoptr (GVariant) xattrs = NULL;
   g_autofree guchar *actual = NULL;
@@ -324,7 +324,8 @@ atm_verify_find_uses (AtmStore *store, GPtrArray *damages, GPtrArray *images,
       const AtmStoredImage *image = images->pdata[i];
 
       search.image = image->reference;
-      if (!atm_walk_commit (store, image->commit, &search_funcs, &search, cancellable, error))
+      if (ostree_validate_checksum_string (image->commit, NULL)
+          && !atm_walk_commit (store, image->commit, &search_funcs, &search, cancellable, error))
         return FALSE;
     }
   return search_layers (store, &search, images, cancellable, error);

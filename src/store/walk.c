@@ -148,6 +148,9 @@ atm_walk_commit (AtmStore *store, const char *commit, const AtmWalkFuncs *funcs,
   g_autoptr (GVariant) variant = NULL, contents = NULL, meta = NULL;
 
   g_array_set_clear_func (waiting, (GDestroyNotify) folder_clear);
+  /* libostree reads refs as they are, and would read beyond a short one. */
+  if (!ostree_validate_checksum_string (commit, error))
+    return FALSE;
   if (!funcs->need (OSTREE_OBJECT_TYPE_COMMIT, commit, "", data))
     return TRUE;
   if (!load_or_tell (store, funcs, OSTREE_OBJECT_TYPE_COMMIT, commit, "", data, &variant, error))

@@ -33,6 +33,7 @@ typedef struct
 
 /**
  * atm_walk_commit:
+ * @commit: untrusted: what a ref holds; it is an error if that is no checksum, in any case
  * @error: %G_IO_ERROR
  *
  * Dirmetas and files are only named, not read. No recursion: trees may be deeper than the stack.

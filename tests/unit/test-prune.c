@@ -255,6 +255,30 @@ test_damaged (gconstpointer data)
   g_assert_cmpuint (atm_test_count_refs (store), ==, 3);
 }
 
+/* A ref that a power cut emptied. */
+static void
+test_empty_refs (void)
+{
+  g_autoptr (AtmTestStore) store = atm_test_store_new ();
+  g_autofree char *commit = store_image (store, "a:1", "f a 1", NULL);
+  g_autofree char *layer = g_strnfill (64, 'a');
+  g_autofree char *unneeded = g_build_filename (store->path, "refs/heads/ociimage", layer, NULL);
+  g_autofree char *other = g_build_filename (store->path, "refs/heads/other", NULL);
+  g_autoptr (GHashTable) none = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GError) error = NULL;
+  g_auto (AtmPruned) pruned = { 0 };
+
+  g_assert_true (g_file_set_contents (unneeded, "\n", 1, &error));
+  g_assert_true (atm_store_prune (store->store, none, FALSE, &pruned, NULL, &error));
+  g_assert_cmpuint (pruned.refs->len, ==, 1);
+  g_assert_false (g_file_test (unneeded, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_set_contents (other, "\n", 1, &error));
+  atm_pruned_clear (&pruned);
+  g_assert_false (atm_store_prune (store->store, none, FALSE, &pruned, NULL, &error));
+  g_assert_error (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER);
+  g_assert_true (atm_store_has_commit (store->store, commit));
+}
+
 static void
 test_delete_refuses (void)
 {
@@ -392,6 +416,7 @@ main (int argc, char *argv[])
                         test_damaged);
   g_test_add_data_func ("/prune/damaged-record", GUINT_TO_POINTER (OSTREE_OBJECT_TYPE_COMMIT),
                         test_damaged);
+  g_test_add_func ("/prune/empty-refs", test_empty_refs);
   g_test_add_func ("/prune/delete-refuses", test_delete_refuses);
   g_test_add_func ("/prune/locks", test_locks);
   g_test_add_func ("/prune/sweep", test_sweep);
