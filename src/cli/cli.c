@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "util/error.h"
+#include "util/text.h"
+
+#define ANSWER_MAX_BYTES 64
 
 G_DEFINE_QUARK (atm_cli_error, atm_cli_error)
 
@@ -47,4 +54,40 @@ atm_cli_use_policy (AtmCli *cli, char *path)
     return;
   g_free (cli->system->policy);
   cli->system->policy = path;
+}
+
+gboolean
+atm_cli_confirm (const AtmCli *cli, const char *action, GError **error)
+{
+  char answer[ANSWER_MAX_BYTES] = "";
+
+  if (cli->assume_yes)
+    return TRUE;
+  if (isatty (STDIN_FILENO) != 1)
+    return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_ABORTED,
+                      "Nobody can be asked to confirm the %s: standard input is no terminal; say "
+                      "`atomic --assumeyes …`",
+                      action);
+  g_print ("Confirm (y/N) ");
+  (void) fflush (stdout);
+  if (fgets (answer, sizeof answer, stdin) != NULL)
+    {
+      g_strstrip (answer);
+      if (g_ascii_strcasecmp (answer, "y") == 0 || g_ascii_strcasecmp (answer, "yes") == 0)
+        return TRUE;
+    }
+  return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_ABORTED, "User aborted %s", action);
+}
+
+void
+atm_cli_print (const char *format, ...)
+{
+  g_autofree char *text = NULL, *safe = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  safe = atm_text_escape (text);
+  g_print ("%s\n", safe);
 }

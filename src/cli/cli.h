@@ -13,7 +13,8 @@ GQuark atm_cli_error_quark (void);
 
 typedef enum
 {
-  ATM_CLI_ERROR_USAGE /* exit status 2 */
+  ATM_CLI_ERROR_USAGE,  /* exit status 2 */
+  ATM_CLI_ERROR_ABORTED /* the user did not say yes: exit status 2 */
 } AtmCliError;
 
 typedef struct
@@ -21,6 +22,7 @@ typedef struct
   AtmSystem *system;         /* (owned) */
   GCancellable *cancellable; /* (owned): cancelled by SIGINT and SIGTERM */
   AtmReport report;
+  gboolean assume_yes; /* --assumeyes */
 } AtmCli;
 
 typedef gboolean (*AtmCommandFunc) (AtmCli *cli, int argc, char **argv, GError **error);
@@ -38,6 +40,16 @@ gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_info (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_version (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_tag (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_pin (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_unpin (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_delete (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_prune (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_update (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_images_verify (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_verify (AtmCli *cli, int argc, char **argv, GError **error);
 
 /**
  * atm_cli_parse:
@@ -67,3 +79,20 @@ gboolean atm_cli_check_storage (const char *storage, GError **error);
  * @path: (nullable) (transfer full): of --policy
  */
 void atm_cli_use_policy (AtmCli *cli, char *path);
+
+/**
+ * atm_cli_confirm:
+ * @action: for the message, as in “delete operation for etcd:latest”
+ * @error: %ATM_CLI_ERROR_ABORTED: the answer was not yes, or there is nobody to answer
+ *
+ * Asks “Confirm (y/N)” on a terminal; with --assumeyes nobody is asked (command.md 2.5).
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_cli_confirm (const AtmCli *cli, const char *action, GError **error);
+
+/**
+ * atm_cli_print:
+ *
+ * Prints one line of text that may have foreign words in it, which are escaped.
+ */
+void atm_cli_print (const char *format, ...) G_GNUC_PRINTF (1, 2);

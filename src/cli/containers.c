@@ -55,7 +55,8 @@ atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error)
 
   atm_table_init (&table, columns, G_N_ELEMENTS (columns), ID_COLUMN);
   if (!atm_table_parse_options ("Lists the containers that are running.",
-                                "List those that are not running, too", argc, argv, &options, error)
+                                "List those that are not running, too", NULL, argc, argv, &options,
+                                error)
       || !atm_list_containers (cli->system, &cli->report, &rows, error))
     return FALSE;
 

@@ -22,6 +22,8 @@ static const AtmColumn columns[] = {
   { NULL, "used", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
   { NULL, "vulnerable", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
   { NULL, "vuln_info", NULL, ATM_COLUMN_OBJECT, 0, 0 },
+  /* The last one, which is there with --size only: scripts count the others. */
+  { "UNIQUE SIZE", "unique_size", NULL, ATM_COLUMN_STRING, 0, 0 },
 };
 
 #define ID_COLUMN 3
@@ -43,7 +45,7 @@ split_reference (const char *reference, char **repo_out, char **tag_out)
 }
 
 static void
-add_row (AtmTable *table, const AtmImageRow *row)
+add_row (AtmTable *table, const AtmImageRow *row, gboolean with_size)
 {
   char *repo = NULL, *tag = NULL;
 
@@ -64,6 +66,7 @@ add_row (AtmTable *table, const AtmImageRow *row)
       g_strdup (row->used ? "true" : "false"),
       g_strdup ("false"),
       NULL,
+      with_size && row->reference != NULL ? atm_text_size (row->unique_bytes) : NULL,
     };
 
     G_STATIC_ASSERT (G_N_ELEMENTS (cells) == G_N_ELEMENTS (columns));
@@ -78,13 +81,25 @@ atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error)
   g_auto (AtmTableOptions) options = { 0 };
   g_auto (AtmTable) table = { 0 };
   g_autoptr (GPtrArray) rows = NULL;
+  gboolean size = FALSE;
+  const GOptionEntry more[] = {
+    { "size", 0, 0, G_OPTION_ARG_NONE, &size, "Show what only this image has on the disk, too",
+      NULL },
+    G_OPTION_ENTRY_NULL,
+  };
 
-  atm_table_init (&table, columns, G_N_ELEMENTS (columns), ID_COLUMN);
   if (!atm_table_parse_options ("Lists the images in the store.", "List layers without a name, too",
-                                argc, argv, &options, error)
-      || !atm_list_images (cli->system, options.all, &cli->report, &rows, cli->cancellable, error))
+                                more, argc, argv, &options, error))
+    {
+      atm_table_init (&table, columns, G_N_ELEMENTS (columns), ID_COLUMN);
+      return FALSE;
+    }
+  atm_table_init (&table, columns, G_N_ELEMENTS (columns) - (size ? 0 : 1), ID_COLUMN);
+  if (!atm_list_images (cli->system,
+                        (options.all ? ATM_LIST_LAYERS : 0) | (size ? ATM_LIST_UNIQUE_SIZES : 0),
+                        &cli->report, &rows, cli->cancellable, error))
     return FALSE;
   for (guint i = 0; i < rows->len; i++)
-    add_row (&table, rows->pdata[i]);
+    add_row (&table, rows->pdata[i], size);
   return atm_table_print (&table, &options, error);
 }

@@ -29,7 +29,31 @@ static const AtmCommand commands[] = {
   { "pull", atm_cmd_pull, TRUE, "Pull an image into the store" },
   { "containers list", atm_cmd_containers_list, TRUE, "List containers" },
   { "images list", atm_cmd_images_list, TRUE, "List images" },
+  { "images info", atm_cmd_images_info, TRUE, "Tell all about an image" },
+  { "images version", atm_cmd_images_version, TRUE, "Show versions of images" },
+  { "images tag", atm_cmd_images_tag, TRUE, "Give an image a second name" },
+  { "images pin", atm_cmd_images_pin, TRUE, "Protect an image against deletion" },
+  { "images unpin", atm_cmd_images_unpin, TRUE, "Take this protection away" },
+  { "images delete", atm_cmd_images_delete, TRUE, "Delete images" },
+  { "images prune", atm_cmd_images_prune, TRUE, "Remove what no image needs" },
+  { "images update", atm_cmd_images_update, TRUE, "Pull images again" },
+  { "images verify", atm_cmd_images_verify, TRUE, "Compare images with the registry" },
+  { "verify", atm_cmd_verify, TRUE, "Look for damaged files, and repair them" },
 };
+
+/* Commands that the Python tool had at the top, too (command.md 2.7). */
+static const struct
+{
+  const char *name;
+  const char *command;
+} aliases[] = {
+  { "info", "images info" },
+  { "update", "images update" },
+  { "version", "images version" },
+};
+
+/* --assumeyes, which stands before the command. */
+static gboolean assume_yes;
 
 /* ---- signals ---- */
 
@@ -100,13 +124,17 @@ static const AtmCommand *
 find_command (int argc, char **argv, int *n_words_out)
 {
   g_autofree char *pair = argc > 1 ? g_strconcat (argv[0], " ", argv[1], NULL) : NULL;
+  const char *word = argv[0];
 
+  for (guint i = 0; i < G_N_ELEMENTS (aliases); i++)
+    if (g_str_equal (aliases[i].name, argv[0]))
+      word = aliases[i].command;
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
-    {
-      *n_words_out = strchr (commands[i].name, ' ') != NULL ? 2 : 1;
-      if (g_strcmp0 (commands[i].name, *n_words_out == 2 ? pair : argv[0]) == 0)
+    if (g_str_equal (commands[i].name, word) || g_strcmp0 (commands[i].name, pair) == 0)
+      {
+        *n_words_out = g_str_equal (commands[i].name, word) ? 1 : 2;
         return &commands[i];
-    }
+      }
   return NULL;
 }
 
@@ -144,6 +172,11 @@ report_error (const AtmCommand *command, const GError *error)
     }
   if (g_error_matches (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE))
     return report_usage (command->name, error->message);
+  if (g_error_matches (error, ATM_CLI_ERROR, ATM_CLI_ERROR_ABORTED))
+    {
+      g_printerr ("atomic: %s\n", safe);
+      return STATUS_USAGE;
+    }
   g_printerr ("atomic: %s\n", safe);
   if (command->needs_root && geteuid () != 0)
     g_printerr ("Some operations for '%s' require root access.\n", command->name);
@@ -168,7 +201,7 @@ run_command (const AtmCommand *command, int argc, char **argv)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
   g_autofree char *program = g_strconcat ("atomic ", command->name, NULL);
-  AtmCli cli = { .cancellable = cancellable };
+  AtmCli cli = { .cancellable = cancellable, .assume_yes = assume_yes };
   int status = STATUS_OK;
   gboolean done = FALSE;
 
@@ -225,11 +258,11 @@ close_stdout (int status)
 int
 main (int argc, char *argv[])
 {
-  gboolean version = FALSE, help = FALSE, yes = FALSE, debug = FALSE, ignore = FALSE;
+  gboolean version = FALSE, help = FALSE, debug = FALSE, ignore = FALSE;
   const GOptionEntry options[] = {
     { "help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL },
     { "version", 'v', 0, G_OPTION_ARG_NONE, &version, NULL, NULL },
-    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &yes, NULL, NULL },
+    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &assume_yes, NULL, NULL },
     { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, NULL, NULL },
     { "ignore", 'i', 0, G_OPTION_ARG_NONE, &ignore, NULL, NULL },
     G_OPTION_ENTRY_NULL,

@@ -32,6 +32,7 @@ typedef struct
 {
   GMutex lock; /* of all below and of the output */
   gboolean terminal;
+  gboolean steps_to_stderr;
   guint n_drawn;        /* lines of bars, the last one without its end */
   GPtrArray *transfers; /* (owned) (element-type Transfer) */
   gint64 last_usec;     /* monotonic: when it was drawn or told */
@@ -171,7 +172,7 @@ print_line (AtmReportKind kind, const char *text, gpointer data)
   g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&progress->lock);
 
   erase (progress);
-  if (kind == ATM_REPORT_STEP)
+  if (kind == ATM_REPORT_STEP && !progress->steps_to_stderr)
     g_print ("%s\n", safe);
   else
     g_printerr ("%s\n", safe);
@@ -246,4 +247,10 @@ atm_cli_report_end (const AtmReport *report)
   erase (progress);
   g_ptr_array_set_size (progress->transfers, 0);
   progress->last_usec = 0;
+}
+
+void
+atm_cli_report_to_stderr (AtmReport *report)
+{
+  ((Progress *) report->data)->steps_to_stderr = TRUE;
 }

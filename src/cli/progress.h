@@ -15,3 +15,10 @@ void atm_cli_report_init (AtmReport *report_out);
 
 /* Takes the bars off the terminal: nothing goes on any more. */
 void atm_cli_report_end (const AtmReport *report);
+
+/**
+ * atm_cli_report_to_stderr:
+ *
+ * From here on steps go to stderr, too: stdout is for one JSON document.
+ */
+void atm_cli_report_to_stderr (AtmReport *report);

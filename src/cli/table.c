@@ -15,8 +15,8 @@ atm_table_options_clear (AtmTableOptions *options)
 }
 
 gboolean
-atm_table_parse_options (const char *summary, const char *all, int argc, char **argv,
-                         AtmTableOptions *options_out, GError **error)
+atm_table_parse_options (const char *summary, const char *all, const GOptionEntry *more, int argc,
+                         char **argv, AtmTableOptions *options_out, GError **error)
 {
   AtmTableOptions parsed = { 0 };
   const GOptionEntry options[] = {
@@ -27,10 +27,14 @@ atm_table_parse_options (const char *summary, const char *all, int argc, char **
     { "noheading", 'n', 0, G_OPTION_ARG_NONE, &parsed.no_heading, "Print no heading", NULL },
     { "no-trunc", 0, 0, G_OPTION_ARG_NONE, &parsed.no_trunc, "Shorten nothing", NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &parsed.quiet, "Print only ids", NULL },
-    G_OPTION_ENTRY_NULL,
   };
+  g_autoptr (GArray) entries = g_array_new (TRUE, TRUE, sizeof (GOptionEntry));
 
-  if (!atm_cli_parse (options, NULL, summary, 0, 0, &argc, &argv, error))
+  g_array_append_vals (entries, options, G_N_ELEMENTS (options));
+  for (; more != NULL && more->long_name != NULL; more++)
+    g_array_append_vals (entries, more, 1);
+  if (!atm_cli_parse ((const GOptionEntry *) (void *) entries->data, NULL, summary, 0, 0, &argc,
+                      &argv, error))
     {
       g_strfreev (parsed.filters);
       return FALSE;

@@ -48,11 +48,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmTableOptions, atm_table_options_clear)
 /**
  * atm_table_parse_options:
  * @all: what --all means, for --help
+ * @more: (nullable): options that only this list has
  * @error: %ATM_CLI_ERROR_USAGE
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_table_parse_options (const char *summary, const char *all, int argc, char **argv,
-                                  AtmTableOptions *options_out, GError **error);
+gboolean atm_table_parse_options (const char *summary, const char *all, const GOptionEntry *more,
+                                  int argc, char **argv, AtmTableOptions *options_out,
+                                  GError **error);
 
 void atm_table_init (AtmTable *table, const AtmColumn *columns, guint n_columns, guint id_column);
 void atm_table_clear (AtmTable *table);

@@ -13,6 +13,19 @@ static const char *const forced[] = {
   "HOST_GID", "IMAGE_NAME", "IMAGE_ID",   NULL,
 };
 
+/* Values that the tool has unless the user says otherwise; atm_values_resolve() computes them. */
+static const char *const supplied[] = {
+  "RUN_DIRECTORY",
+  "PIDFILE",
+  "CONF_DIRECTORY",
+  "STATE_DIRECTORY",
+  "ALL_PROCESS_CAPABILITIES",
+  "RUNTIME",
+  "ATOMIC",
+  "UUID",
+  NULL,
+};
+
 /* What the Python tool kept in `info` although only the tool of the day can know it. */
 static const char *const frozen_by_python[] = {
   "RUNTIME",
@@ -265,4 +278,12 @@ atm_values_to_store (GHashTable *values, GHashTable *set, GHashTable *stored)
 
   put (table, "UUID", g_hash_table_lookup (values, "UUID"));
   return g_steal_pointer (&table);
+}
+
+AtmValueKind
+atm_values_get_kind (const char *name)
+{
+  if (g_strv_contains (forced, name))
+    return ATM_VALUE_FORCED;
+  return g_strv_contains (supplied, name) ? ATM_VALUE_SUPPLIED : ATM_VALUE_OF_IMAGE;
 }

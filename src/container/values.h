@@ -50,3 +50,17 @@ GHashTable *atm_values_resolve (const AtmExports *exports, const AtmToolValues *
  *   that defaults of a newer image and of the tool take effect at an update
  */
 GHashTable *atm_values_to_store (GHashTable *values, GHashTable *set, GHashTable *stored);
+
+typedef enum
+{
+  ATM_VALUE_FORCED,   /* computed anew each time, whatever the user says */
+  ATM_VALUE_SUPPLIED, /* the tool has a value, which --set may replace */
+  ATM_VALUE_OF_IMAGE  /* from the image's defaults or from --set */
+} AtmValueKind;
+
+/**
+ * atm_values_get_kind:
+ *
+ * Returns: who says what the variable @name is (system-image.md 3.5)
+ */
+AtmValueKind atm_values_get_kind (const char *name);

@@ -7,6 +7,7 @@
 #include "container/deployment.h"
 #include "host/systemd.h"
 #include "store/store.h"
+#include "store/usage.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -188,6 +189,20 @@ add_images (GPtrArray *images, GHashTable *used, const AtmReport *report, GPtrAr
     }
 }
 
+/* @rows begins with those of @images. */
+static gboolean
+add_sizes (AtmStore *store, GPtrArray *images, GPtrArray *rows, GCancellable *cancellable,
+           GError **error)
+{
+  g_autoptr (GArray) unique = NULL;
+
+  if (!atm_usage_measure (store, images, &unique, cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < unique->len; i++)
+    ((AtmImageRow *) rows->pdata[i])->unique_bytes = g_array_index (unique, guint64, i);
+  return TRUE;
+}
+
 static gboolean
 add_layers (AtmStore *store, GPtrArray *images, GPtrArray *rows, GCancellable *cancellable,
             GError **error)
@@ -214,7 +229,7 @@ add_layers (AtmStore *store, GPtrArray *images, GPtrArray *rows, GCancellable *c
 }
 
 gboolean
-atm_list_images (const AtmSystem *system, gboolean with_layers, const AtmReport *report,
+atm_list_images (const AtmSystem *system, AtmListFlags flags, const AtmReport *report,
                  GPtrArray **rows_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_image_row_free);
@@ -237,7 +252,9 @@ atm_list_images (const AtmSystem *system, gboolean with_layers, const AtmReport 
       || !find_used (system, &used, error))
     return FALSE;
   add_images (images, used, report, rows);
-  if (with_layers && !add_layers (store, images, rows, cancellable, error))
+  if ((flags & ATM_LIST_UNIQUE_SIZES) != 0 && !add_sizes (store, images, rows, cancellable, error))
+    return FALSE;
+  if ((flags & ATM_LIST_LAYERS) != 0 && !add_layers (store, images, rows, cancellable, error))
     return FALSE;
   *rows_out = g_steal_pointer (&rows);
   return TRUE;

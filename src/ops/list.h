@@ -37,22 +37,30 @@ typedef struct
   char *reference; /* (owned) (nullable): %NULL for a layer */
   char *id;        /* (owned): digest of the manifest or of the layer, in hex */
   gint64 created_unix;
-  guint64 size_bytes; /* as transferred; 0: unknown */
-  gboolean used;      /* a container was installed from this reference */
-  gboolean dangling;  /* a layer that no image needs */
+  guint64 size_bytes;   /* as transferred; 0: unknown */
+  guint64 unique_bytes; /* in the store, of what no other image needs; with
+                           %ATM_LIST_UNIQUE_SIZES only */
+  gboolean used;        /* a container was installed from this reference */
+  gboolean dangling;    /* a layer that no image needs */
 } AtmImageRow;
 
 void atm_image_row_free (AtmImageRow *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmImageRow, atm_image_row_free)
 
+typedef enum
+{
+  ATM_LIST_DEFAULT = 0,
+  ATM_LIST_LAYERS = 1 << 0,      /* list layers, too */
+  ATM_LIST_UNIQUE_SIZES = 1 << 1 /* measure images, which takes a look at each of their objects */
+} AtmListFlags;
+
 /**
  * atm_list_images:
- * @with_layers: list layers, too
  * @report: (borrowed): told about images that are damaged
  * @rows_out: (out) (transfer full) (element-type AtmImageRow): by reference, then layers by digest;
  *   none if there is no repository yet
  * @error: of the rooms below
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_list_images (const AtmSystem *system, gboolean with_layers, const AtmReport *report,
+gboolean atm_list_images (const AtmSystem *system, AtmListFlags flags, const AtmReport *report,
                           GPtrArray **rows_out, GCancellable *cancellable, GError **error);

@@ -3,26 +3,11 @@
 
 #include "ops/fetch.h"
 #include "ops/pull-remote.h"
+#include "ops/served.h"
 #include "registry/short-names.h"
 #include "registry/watchdog.h"
 #include "util/error.h"
 #include "util/fd.h"
-
-/* What a source serves for an image, as far as it was read. */
-typedef struct
-{
-  GBytes *bytes;         /* (owned): the manifest as served */
-  AtmPlatform *platform; /* (owned) (nullable): chosen from an index */
-} Served;
-
-static void
-served_clear (Served *served)
-{
-  g_clear_pointer (&served->bytes, g_bytes_unref);
-  g_clear_pointer (&served->platform, atm_platform_free);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Served, served_clear)
 
 /* An image that a source serves. */
 typedef struct
@@ -31,7 +16,8 @@ typedef struct
   char *what;              /* (owned): its canonical name */
   AtmTrust *trust;         /* (owned) */
   AtmSource *source;       /* (owned) */
-  Served served;
+  GBytes *manifest;        /* (owned): as served */
+  AtmPlatform *platform;   /* (owned) (nullable): chosen from an index */
 } Found;
 
 static void
@@ -40,46 +26,11 @@ found_clear (Found *found)
   g_free (found->what);
   atm_trust_free (found->trust);
   g_clear_object (&found->source);
-  served_clear (&found->served);
+  g_clear_pointer (&found->manifest, g_bytes_unref);
+  atm_platform_free (found->platform);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Found, found_clear)
-
-/* The manifest of the image, through an index if the source serves one. */
-static gboolean
-fetch_manifest (AtmSource *source, const AtmOrigin *origin, const char *what, Served *served,
-                GCancellable *cancellable, GError **error)
-{
-  const AtmDigest *wanted = origin->transport == ATM_TRANSPORT_DOCKER && origin->name->has_digest
-                                ? &origin->name->digest
-                                : NULL;
-  g_autoptr (AtmDescriptor) descriptor = NULL;
-
-  for (guint depth = 0; depth <= ATM_INDEX_DEPTH_MAX; depth++)
-    {
-      g_autoptr (GBytes) bytes = NULL;
-      g_autofree char *content_type = NULL;
-      AtmManifestKind kind;
-
-      if (!atm_source_fetch_manifest (source, descriptor, wanted, &bytes, &content_type,
-                                      cancellable, error)
-          || !atm_manifest_get_kind (bytes, content_type, what, &kind, error))
-        return FALSE;
-      if (kind == ATM_MANIFEST_KIND_IMAGE)
-        {
-          served->bytes = g_steal_pointer (&bytes);
-          return TRUE;
-        }
-      if (served->platform == NULL)
-        served->platform = atm_platform_new_host ();
-      g_clear_pointer (&descriptor, atm_descriptor_free);
-      if (!atm_index_choose (bytes, served->platform, what, &descriptor, error))
-        return FALSE;
-      wanted = NULL;
-    }
-  return atm_throw (error, ATM_MANIFEST_ERROR, ATM_MANIFEST_ERROR_INVALID,
-                    "%s: an index in an index in an index is not followed", what);
-}
 
 /* Everything after the verdict: configuration, layers, commits. */
 static gboolean
@@ -87,7 +38,6 @@ import (const AtmSystem *system, AtmStore *store, const Found *found, AtmVerdict
         const AtmPullOptions *options, const AtmReport *report, GCancellable *cancellable,
         GError **error)
 {
-  const Served *served = &found->served;
   g_autoptr (AtmManifest) manifest = NULL;
   g_autoptr (AtmImageConfig) config = NULL;
   g_autoptr (GBytes) config_bytes = NULL;
@@ -95,10 +45,10 @@ import (const AtmSystem *system, AtmStore *store, const Found *found, AtmVerdict
   g_autoptr (AtmStoreTxn) txn = NULL;
   g_autofree char *commit = NULL;
 
-  if (!atm_manifest_parse (served->bytes, &manifest, error)
+  if (!atm_manifest_parse (found->manifest, &manifest, error)
       || !atm_source_fetch_blob (found->source, &manifest->config, ATM_CONFIG_MAX_BYTES,
                                  &config_bytes, cancellable, error)
-      || !atm_config_parse (config_bytes, manifest, served->platform, &config, error))
+      || !atm_config_parse (config_bytes, manifest, found->platform, &config, error))
     return FALSE;
   for (guint i = 0; config->notices[i] != NULL; i++)
     atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found->what, config->notices[i]);
@@ -108,7 +58,7 @@ import (const AtmSystem *system, AtmStore *store, const Found *found, AtmVerdict
   /* The locks of the blobs last until the layers have refs: who waits for them finds those. */
   return atm_fetch_layers (system, found->source, txn, manifest, config, options, report, &partials,
                            cancellable, error)
-         && atm_store_txn_commit (txn, found->origin->name->familiar, found->what, served->bytes,
+         && atm_store_txn_commit (txn, found->origin->name->familiar, found->what, found->manifest,
                                   config_bytes, &commit, cancellable, error);
 }
 
@@ -180,7 +130,8 @@ find_one (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions
   return atm_pull_open_trust (system, origin, &found->trust, error)
          && atm_open_source (system, origin, &options->open, report, &found->source, cancellable,
                              error)
-         && fetch_manifest (found->source, origin, found->what, &found->served, cancellable, error);
+         && atm_served_fetch_manifest (found->source, origin, found->what, &found->manifest,
+                                       &found->platform, cancellable, error);
 }
 
 /* The first of several that can be had (registry.md 2.3). */
@@ -238,7 +189,7 @@ pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
     return atm_pull_remote (system, origin, options, report, image_out, cancellable, error);
 
   if (!find (system, origin, options, report, &origins, &found, cancellable, error)
-      || !atm_trust_judge (found.trust, found.served.bytes, NULL, cancellable, &verdict, error)
+      || !atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
       || !atm_pull_find_stored (store, reference, &image, cancellable, error))
     return FALSE;

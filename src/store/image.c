@@ -87,8 +87,9 @@ read_tree_signatures (AtmStore *store, const char *commit, GVariant *metadata,
 
 /* What only our own commits say. */
 static gboolean
-read_ours (AtmStoredImage *image, GVariant *metadata, const char *reference, GError **error)
+read_ours (AtmStoredImage *image, GVariant *metadata, gboolean is_hashed, GError **error)
 {
+  const char *reference = image->reference;
   AtmDigest actual;
   const char *stored = NULL;
 
@@ -99,8 +100,13 @@ read_ours (AtmStoredImage *image, GVariant *metadata, const char *reference, GEr
   if (!atm_digest_equal (&actual, &image->digest))
     return throw_damaged (error, reference);
 
-  g_free (image->reference);
-  image->reference = g_strdup (stored);
+  /* The ref is the name, for an image may have several (`atomic images tag`); only a hashed one
+     needs the commit to tell it. */
+  if (is_hashed)
+    {
+      g_free (image->reference);
+      image->reference = g_strdup (stored);
+    }
   image->config = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
   g_ptr_array_unref (image->signatures);
   image->signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SIGNATURES);
@@ -142,7 +148,9 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
 
   if (g_variant_lookup (metadata, ATM_KEY_IMAGE_FORMAT, "u", &format) && format == ATM_IMAGE_FORMAT)
     {
-      if (!read_ours (image, metadata, image->reference, error))
+      g_autofree char *encoded = atm_ref_encode (image->reference);
+
+      if (!read_ours (image, metadata, !g_str_equal (encoded, ref), error))
         return FALSE;
     }
   else if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+/* JSON for scripts, member by member. Texts may be foreign; what is not UTF-8 is made so. */
+
+void atm_cli_add_string (JsonBuilder *builder, const char *name, const char *value); /* %NULL: "" */
+void atm_cli_add_boolean (JsonBuilder *builder, const char *name, gboolean value);
+void atm_cli_add_number (JsonBuilder *builder, const char *name, guint64 value);
+void atm_cli_add_strings (JsonBuilder *builder, const char *name, char **values); /* %NULL: [] */
+void atm_cli_add_map (JsonBuilder *builder, const char *name, GHashTable *map);   /* by key */
+
+/**
+ * atm_cli_print_json:
+ * @builder: (borrowed): holds one whole value
+ */
+void atm_cli_print_json (JsonBuilder *builder);

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/image-delete.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "container/deployment.h"
+#include "ops/lock.h"
+#include "ops/repository.h"
+#include "store/prune.h"
+#include "store/repair.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+/* Of the names of deployments that are being built (container/deployment.h). */
+#define RANDOM_DIGITS 6
+
+void
+atm_image_pruned_clear (AtmImagePruned *pruned)
+{
+  g_clear_pointer (&pruned->refs, g_strfreev);
+  g_clear_pointer (&pruned->deployments, g_strfreev);
+}
+
+/* ---- deployments without a container (system-image.md 8.4) ---- */
+
+/* The container that “NAME.N” or “.NAME.N.XXXXXX” is a deployment of; %NULL for other names. */
+static char *
+dup_container (const char *entry)
+{
+  const gboolean hidden = entry[0] == '.';
+  gsize length = strlen (entry);
+  g_autofree char *name = NULL;
+
+  if (hidden)
+    {
+      if (length < RANDOM_DIGITS + 2 || entry[length - RANDOM_DIGITS - 1] != '.'
+          || strspn (entry + length - RANDOM_DIGITS, "0123456789abcdef") != RANDOM_DIGITS)
+        return NULL;
+      length -= RANDOM_DIGITS + 1;
+      entry++;
+      length--;
+    }
+  if (length < 3 || entry[length - 2] != '.'
+      || (entry[length - 1] != '0' && entry[length - 1] != '1'))
+    return NULL;
+  name = g_strndup (entry, length - 2);
+  return atm_container_check_name (name, NULL) ? g_steal_pointer (&name) : NULL;
+}
+
+/* Whether nobody is to find @entry: asked under the lock of the container, for an installation
+   publishes the folder a moment before the link. A unit says that it runs from there after all. */
+static gboolean
+is_left_over (const AtmSystem *system, int checkout_fd, const char *entry, const char *name,
+              const AtmReport *report)
+{
+  g_autofree char *unit = g_strconcat (system->unit_dir, "/", name, ".service", NULL);
+  struct stat st;
+
+  if (fstatat (checkout_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR (st.st_mode))
+    return FALSE;
+  if (entry[0] == '.')
+    return TRUE;
+  if (fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return FALSE;
+  if (lstat (unit, &st) < 0)
+    return TRUE;
+  atm_report (report, ATM_REPORT_NOTICE,
+              "%s/%s stays: the link %s is missing, but the unit %s may run from it",
+              system->checkout, entry, name, unit);
+  return FALSE;
+}
+
+static gboolean
+list_entries (int checkout_fd, GPtrArray *entries, GError **error)
+{
+  int fd = openat (checkout_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  struct dirent *entry;
+
+  if (dir == NULL)
+    {
+      (void) atm_throw_errno (error, "Reading the folder of containers");
+      atm_fd_clear (&fd);
+      return FALSE;
+    }
+  while ((entry = readdir (dir)) != NULL)
+    {
+      g_autofree char *name = dup_container (entry->d_name);
+
+      if (name != NULL)
+        g_ptr_array_add (entries, g_strdup (entry->d_name));
+    }
+  closedir (dir);
+  return TRUE;
+}
+
+static gboolean
+prune_deployments (const AtmSystem *system, gboolean dry_run, const AtmReport *report,
+                   GPtrArray *gone, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (g_free);
+  atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (checkout_fd < 0)
+    return errno == ENOENT || atm_throw_errno (error, "Opening the folder %s", system->checkout);
+  if (!list_entries (checkout_fd, entries, error))
+    return FALSE;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const char *entry = entries->pdata[i];
+      g_autofree char *name = dup_container (entry);
+      g_auto (AtmLock) lock = ATM_LOCK_INIT;
+      struct stat st;
+
+      if (entry[0] != '.' && fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        continue;
+      if (!atm_lock_take (&lock, system->run_dir, name, report, cancellable, error))
+        return FALSE;
+      if (!is_left_over (system, checkout_fd, entry, name, report))
+        continue;
+      if (!dry_run && !atm_remove_tree_at (checkout_fd, entry, error))
+        return FALSE;
+      g_ptr_array_add (gone, g_strdup (entry));
+    }
+  return TRUE;
+}
+
+/* ---- layers and objects ---- */
+
+static gboolean
+list_kept_commits (const AtmSystem *system, GHashTable *keep, GError **error)
+{
+  g_autoptr (GPtrArray) installed = NULL;
+
+  if (!atm_repository_list_installed (system, &installed, error))
+    return FALSE;
+  for (guint i = 0; i < installed->len; i++)
+    {
+      const AtmInstalled *deployment = installed->pdata[i];
+
+      if (deployment->info != NULL && deployment->info->commit != NULL)
+        g_hash_table_add (keep, g_strdup (deployment->info->commit));
+    }
+  return TRUE;
+}
+
+static gboolean
+prune_store (const AtmSystem *system, AtmStore *store, gboolean dry_run, const AtmReport *report,
+             AtmPruned *pruned, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GHashTable) keep = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_auto (AtmStoreLock) lock = { 0 };
+
+  if (!atm_repository_lock (store, !dry_run, report, &lock, cancellable, error)
+      || !list_kept_commits (system, keep, error) || (!dry_run && !atm_repair_sweep (store, error)))
+    return FALSE;
+  return atm_store_prune (store, keep, dry_run, pruned, cancellable, error);
+}
+
+static char **
+steal_texts (GPtrArray *texts)
+{
+  g_ptr_array_add (texts, NULL);
+  g_ptr_array_set_free_func (texts, NULL);
+  return (char **) g_ptr_array_free (texts, FALSE);
+}
+
+/* Deployments before objects: only then nobody needs what they had. The lock of a container is
+   never taken inside that of the repository, for an installation takes them the other way round. */
+gboolean
+atm_image_prune (const AtmSystem *system, gboolean dry_run, const AtmReport *report,
+                 AtmImagePruned *pruned_out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) deployments = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (AtmStore) store = NULL;
+  g_autoptr (GError) local = NULL;
+  g_auto (AtmPruned) pruned = { 0 };
+
+  if (!prune_deployments (system, dry_run, report, deployments, cancellable, error))
+    return FALSE;
+  if (!atm_repository_open (system, &store, cancellable, &local))
+    {
+      if (!g_error_matches (local, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      pruned.refs = g_ptr_array_new_with_free_func (g_free);
+    }
+  else if (!prune_store (system, store, dry_run, report, &pruned, cancellable, error))
+    return FALSE;
+
+  for (guint i = 0; i < deployments->len; i++)
+    atm_report (report, ATM_REPORT_STEP, "%s %s/%s", dry_run ? "Would delete" : "Deleting",
+                system->checkout, (const char *) deployments->pdata[i]);
+  for (guint i = 0; i < pruned.refs->len; i++)
+    atm_report (report, ATM_REPORT_STEP, "%s %s", dry_run ? "Would delete" : "Deleting",
+                (const char *) pruned.refs->pdata[i]);
+  pruned_out->n_objects = pruned.n_objects;
+  pruned_out->freed_bytes = pruned.freed_bytes;
+  pruned_out->refs = steal_texts (g_steal_pointer (&pruned.refs));
+  pruned_out->deployments = steal_texts (g_steal_pointer (&deployments));
+  return TRUE;
+}
