@@ -13,8 +13,6 @@
 #include "util/error.h"
 #include "util/fd.h"
 
-#define PROGRESS_NAME "verifying objects"
-
 void
 atm_verify_result_clear (AtmVerifyResult *result)
 {
@@ -168,8 +166,8 @@ verify_store (Verify *verify, GError **error)
         g_hash_table_add (set, g_strdup (installed->info->commit));
     }
   commits = (const char **) g_hash_table_get_keys_as_array (set, NULL);
-  return atm_store_verify (verify->store, commits, NULL, NULL, &verify->result->store,
-                           verify->cancellable, error)
+  return atm_store_verify (verify->store, commits, &verify->result->store, verify->cancellable,
+                           error)
          && atm_verify_find_uses (verify->store, verify->result->store.damages, verify->images,
                                   verify->cancellable, error);
 }

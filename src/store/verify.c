@@ -10,8 +10,6 @@
 #include "util/error.h"
 #include "util/sha256.h"
 
-#define PROGRESS_USEC (G_USEC_PER_SEC / 5)
-
 static void
 use_free (AtmDamageUse *use)
 {
@@ -46,11 +44,9 @@ typedef struct
   GHashTable *seen;   /* (owned) (element-type utf8): “HEX.TYPE” */
   GPtrArray *files;   /* (owned) (element-type utf8): checksums */
   GMutex lock;        /* of the rest */
-  GCond ended;        /* a file was done */
   GPtrArray *damages; /* (owned) (element-type AtmDamage) */
   GHashTable *known;  /* (owned) (element-type utf8): borrowed from @damages */
   guint64 bytes;
-  guint n_done;
   GCancellable *cancellable; /* (borrowed) (nullable) */
 } Verify;
 
@@ -143,36 +139,20 @@ check_file (gpointer job, gpointer data)
   if (!matches && (read || local != NULL) && !g_cancellable_is_cancelled (verify->cancellable))
     add_damage (verify, OSTREE_OBJECT_TYPE_FILE, checksum, local);
   verify->bytes += (guint64) st.st_size;
-  verify->n_done++;
-  g_cond_signal (&verify->ended);
   g_mutex_unlock (&verify->lock);
 }
 
 static gboolean
-check_files (Verify *verify, AtmVerifyProgress progress, gpointer data, GError **error)
+check_files (Verify *verify, GError **error)
 {
   GThreadPool *pool
       = g_thread_pool_new (check_file, verify, (gint) g_get_num_processors (), FALSE, error);
-  guint done = 0;
 
   if (pool == NULL)
     return atm_prefix_error (error, "Starting threads");
   for (guint i = 0; i < verify->files->len; i++)
     (void) g_thread_pool_push (pool, verify->files->pdata[i], NULL);
-
-  while (done < verify->files->len)
-    {
-      const gint64 until_usec = g_get_monotonic_time () + PROGRESS_USEC;
-
-      g_mutex_lock (&verify->lock);
-      while (verify->n_done < verify->files->len
-             && g_cond_wait_until (&verify->ended, &verify->lock, until_usec))
-        ;
-      done = verify->n_done;
-      g_mutex_unlock (&verify->lock);
-      if (progress != NULL)
-        progress (done, verify->files->len, data);
-    }
+  /* waits for all; once cancelled there is not much to wait for */
   g_thread_pool_free (pool, FALSE, TRUE);
   return !g_cancellable_set_error_if_cancelled (verify->cancellable, error);
 }
@@ -191,15 +171,13 @@ verify_clear (Verify *verify)
   g_clear_pointer (&verify->known, g_hash_table_unref);
   g_clear_pointer (&verify->damages, g_ptr_array_unref);
   g_mutex_clear (&verify->lock);
-  g_cond_clear (&verify->ended);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Verify, verify_clear)
 
 gboolean
-atm_store_verify (AtmStore *store, const char *const *commits, AtmVerifyProgress progress,
-                  gpointer data, AtmVerification *verification_out, GCancellable *cancellable,
-                  GError **error)
+atm_store_verify (AtmStore *store, const char *const *commits, AtmVerification *verification_out,
+                  GCancellable *cancellable, GError **error)
 {
   static const AtmWalkFuncs funcs = { .need = need, .damaged = tell_damaged };
   g_auto (Verify) verify = {
@@ -212,11 +190,10 @@ atm_store_verify (AtmStore *store, const char *const *commits, AtmVerifyProgress
   };
 
   g_mutex_init (&verify.lock);
-  g_cond_init (&verify.ended);
   for (gsize i = 0; commits[i] != NULL; i++)
     if (!atm_walk_commit (store, commits[i], &funcs, &verify, cancellable, error))
       return FALSE;
-  if (!check_files (&verify, progress, data, error))
+  if (!check_files (&verify, error))
     return FALSE;
 
   g_ptr_array_sort (verify.damages, compare_damages);

@@ -38,13 +38,9 @@ typedef struct
 void atm_verification_clear (AtmVerification *verification);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmVerification, atm_verification_clear)
 
-/* Called from the calling thread only, a few times a second. */
-typedef void (*AtmVerifyProgress) (guint64 done, guint64 total, gpointer data);
-
 /**
  * atm_store_verify:
  * @commits: (array zero-terminated=1): what is verified with all that it needs, each object once
- * @progress: (nullable): objects done, of those that are known
  * @verification_out: (out caller-allocates): damage is a result, not an error
  * @error: %G_IO_ERROR
  *
@@ -52,9 +48,9 @@ typedef void (*AtmVerifyProgress) (guint64 done, guint64 total, gpointer data);
  * repository. @damages have no uses yet.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_store_verify (AtmStore *store, const char *const *commits, AtmVerifyProgress progress,
-                           gpointer data, AtmVerification *verification_out,
-                           GCancellable *cancellable, GError **error);
+gboolean atm_store_verify (AtmStore *store, const char *const *commits,
+                           AtmVerification *verification_out, GCancellable *cancellable,
+                           GError **error);
 
 /**
  * atm_verify_find_uses:

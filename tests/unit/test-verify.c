@@ -212,7 +212,7 @@ verify (Fixture *fixture, AtmVerification *verification)
   commits = atm_usage_dup_commits (fixture->store->store, image);
   images = g_ptr_array_new ();
   g_ptr_array_add (images, image);
-  g_assert_true (atm_store_verify (fixture->store->store, (const char *const *) commits, NULL, NULL,
+  g_assert_true (atm_store_verify (fixture->store->store, (const char *const *) commits,
                                    verification, NULL, &error));
   g_assert_true (
       atm_verify_find_uses (fixture->store->store, verification->damages, images, NULL, &error));
@@ -369,8 +369,7 @@ test_damaged_record (void)
   object = object_file (&fixture, fixture.commit, OSTREE_OBJECT_TYPE_COMMIT, "");
   g_assert_cmpint (truncate (object, 20), ==, 0);
   commits[0] = fixture.commit;
-  g_assert_true (
-      atm_store_verify (fixture.store->store, commits, NULL, NULL, &found, NULL, &error));
+  g_assert_true (atm_store_verify (fixture.store->store, commits, &found, NULL, &error));
   g_assert_cmpuint (found.damages->len, ==, 1);
   g_assert_cmpuint (found.n_objects, ==, 1); /* nothing below it was looked at */
   (void) repair (&fixture, found.damages);
@@ -389,8 +388,7 @@ test_cancelled (void)
   fixture_init (&fixture);
   commits[0] = fixture.commit;
   g_cancellable_cancel (cancellable);
-  g_assert_false (
-      atm_store_verify (fixture.store->store, commits, NULL, NULL, &found, cancellable, &error));
+  g_assert_false (atm_store_verify (fixture.store->store, commits, &found, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
