@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "cli/pull-options.h"
 #include "ops/install.h"
 #include "util/error.h"
 
@@ -41,9 +42,8 @@ check_package_mode (const char *mode, GError **error)
 gboolean
 atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
 {
-  gboolean for_system = FALSE, for_user = FALSE, downgrade = FALSE;
-  g_autofree char *name = NULL, *runtime = NULL, *storage = NULL, *package = NULL, *rootfs = NULL;
-  char *policy = NULL;
+  gboolean for_system = FALSE, for_user = FALSE;
+  g_autofree char *name = NULL, *runtime = NULL, *package = NULL, *rootfs = NULL;
   g_auto (GStrv) set = NULL;
   const GOptionEntry options[] = {
     { "system", 0, 0, G_OPTION_ARG_NONE, &for_system, "Install a system container (default)",
@@ -55,30 +55,26 @@ atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
     { "runtime", 0, 0, G_OPTION_ARG_STRING, &runtime, "OCI runtime that runs the container",
       "PATH" },
     { "rootfs", 0, 0, G_OPTION_ARG_STRING, &rootfs, "Share the root file system there", "PATH" },
-    { "allow-downgrade", 0, 0, G_OPTION_ARG_NONE, &downgrade,
-      "Accept an image signed before the stored one", NULL },
-    { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
     { "system-package", 0, 0, G_OPTION_ARG_STRING, &package,
       "How host files are installed: “no” or “auto”", "MODE" },
-    { "policy", 0, 0, G_OPTION_ARG_STRING, &policy, "Trust policy instead of policy.json", "FILE" },
     G_OPTION_ENTRY_NULL,
   };
+  g_auto (AtmCliPull) pull = { 0 };
   AtmInstallOptions install = { 0 };
 
-  if (!atm_cli_parse (options, "IMAGE",
-                      "Installs IMAGE as a service of this host: pulls it unless it is stored,\n"
-                      "asks the trust policy, checks it out, writes and enables its unit.\n"
-                      "Start it with `systemctl start NAME`.",
-                      1, 1, &argc, &argv, error))
+  if (!atm_cli_parse_pull (
+          cli, options, "IMAGE",
+          "Installs IMAGE as a service of this host: pulls it unless it is stored,\n"
+          "asks the trust policy, checks it out, writes and enables its unit.\n"
+          "Start it with `systemctl start NAME`.",
+          1, 1, &argc, &argv, &pull, error))
     return FALSE;
-  atm_cli_use_policy (cli, policy);
   install.image = argv[1];
   install.name = name;
   install.set = set;
   install.runtime = runtime;
   install.rootfs = rootfs;
-  install.pull = downgrade ? ATM_PULL_ALLOW_DOWNGRADE : ATM_PULL_DEFAULT;
+  install.pull = pull.pull;
   return check_mode (for_system, for_user, error) && check_package_mode (package, error)
-         && atm_cli_check_storage (storage, error)
          && atm_install (cli->system, &install, &cli->report, cli->cancellable, error);
 }

@@ -4,12 +4,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "util/text.h"
+
+#define FILES_WANTED 4096
 
 /* man/atomic.1 lists them */
 enum
@@ -147,6 +150,18 @@ report_error (const AtmCommand *command, const GError *error)
   return STATUS_ERROR;
 }
 
+/* A blob that is fetched ahead has an open file, and an image may have a thousand of them. */
+static void
+raise_files_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_WANTED)
+    return;
+  limit.rlim_cur = MIN (limit.rlim_max, FILES_WANTED);
+  (void) setrlimit (RLIMIT_NOFILE, &limit);
+}
+
 static int
 run_command (const AtmCommand *command, int argc, char **argv)
 {
@@ -155,11 +170,15 @@ run_command (const AtmCommand *command, int argc, char **argv)
   g_autofree char *program = g_strconcat ("atomic ", command->name, NULL);
   AtmCli cli = { .cancellable = cancellable };
   int status = STATUS_OK;
+  gboolean done = FALSE;
 
   g_set_prgname (program); /* --help of the command prints it */
   watch_signals (cancellable);
   atm_cli_report_init (&cli.report);
-  if (!atm_system_new (&cli.system, &error) || !command->run (&cli, argc, argv, &error))
+  raise_files_limit ();
+  done = atm_system_new (&cli.system, &error) && command->run (&cli, argc, argv, &error);
+  atm_cli_report_end (&cli.report);
+  if (!done)
     status = report_error (command, error);
   atm_system_free (cli.system);
   return status;

@@ -14,6 +14,7 @@
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (glob_t, globfree)
 
 #define DEFAULT_CONF "/etc/atomic.conf"
+#define DOWNLOADS_MAX 16
 #define HOST_REPOSITORY "/ostree/repo"
 
 /* A set and non-empty variable. */
@@ -199,6 +200,23 @@ dup_proxy (GHashTable *settings, const char *key)
   return env != NULL ? g_strdup (env) : dup_setting (settings, key);
 }
 
+static gboolean
+read_downloads (GHashTable *settings, guint *downloads_out, GError **error)
+{
+  const char *value = g_hash_table_lookup (settings, "max-parallel-downloads");
+  guint64 number = 0;
+
+  if (value == NULL)
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (value, 10, 1, DOWNLOADS_MAX, &number, NULL))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                      "Reading the configuration: max-parallel-downloads: “%s” is no number from 1 "
+                      "to %d",
+                      value, DOWNLOADS_MAX);
+  *downloads_out = (guint) number;
+  return TRUE;
+}
+
 gboolean
 atm_system_new (AtmSystem **system_out, GError **error)
 {
@@ -207,7 +225,7 @@ atm_system_new (AtmSystem **system_out, GError **error)
   gboolean root = geteuid () == 0;
   g_autoptr (GError) local = NULL;
 
-  if (!read_conf (&settings, error))
+  if (!read_conf (&settings, error) || !read_downloads (settings, &system->downloads, error))
     return FALSE;
   fill_paths (system, settings, root);
   system->runtime = dup_runtime (settings, root);

@@ -13,6 +13,7 @@ typedef struct
 {
   JsonObject *config; /* (owned) (nullable) */
   JsonObject *rootfs; /* (owned) (nullable) */
+  JsonArray *history; /* (owned) (nullable) */
 } Document;
 
 static void
@@ -20,6 +21,7 @@ document_clear (Document *document)
 {
   g_clear_pointer (&document->config, json_object_unref);
   g_clear_pointer (&document->rootfs, json_object_unref);
+  g_clear_pointer (&document->history, json_array_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Document, document_clear)
@@ -89,9 +91,23 @@ dup_member_names (JsonObject *object)
   return g_strv_builder_end (names);
 }
 
+static void add_notice (GStrvBuilder *notices, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+static void
+add_notice (GStrvBuilder *notices, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_strv_builder_add (notices, text);
+}
+
 /* A wrong type in here is taken as absent: some builders write null or a string for a list. */
 static gboolean
-read_run (JsonObject *object, AtmImageConfig *config, GError **error)
+read_run (JsonObject *object, AtmImageConfig *config, GStrvBuilder *notices, GError **error)
 {
   static const AtmJsonField table[] = {
     { "Entrypoint", ATM_JSON_STRING_ARRAY, G_STRUCT_OFFSET (AtmImageConfig, entrypoint),
@@ -112,6 +128,15 @@ read_run (JsonObject *object, AtmImageConfig *config, GError **error)
       || !atm_json_read (object, table, G_N_ELEMENTS (table), ATM_JSON_ALLOW_UNKNOWN, "config",
                          config, error))
     return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      JsonNode *node = json_object_get_member (object, table[i].name);
+
+      if (node != NULL && !JSON_NODE_HOLDS_NULL (node)
+          && G_STRUCT_MEMBER (gpointer, config, table[i].offset) == NULL)
+        add_notice (notices, "“config.%s” of the image has a wrong type and is left out",
+                    table[i].name);
+    }
   if (volumes != NULL && JSON_NODE_HOLDS_OBJECT (volumes))
     config->volumes = dup_member_names (json_node_get_object (volumes));
   if (ports != NULL && JSON_NODE_HOLDS_OBJECT (ports))
@@ -139,6 +164,43 @@ check_platform (const AtmImageConfig *config, const AtmPlatform *platform, GErro
   return TRUE;
 }
 
+/* Some tools look for a layer by its place in the history; a wrong one misleads nobody here. */
+static void
+check_history (JsonArray *history, guint n_layers, GStrvBuilder *notices)
+{
+  guint length = history != NULL ? json_array_get_length (history) : 0, count = 0;
+
+  for (guint i = 0; i < length; i++)
+    {
+      JsonNode *entry = json_array_get_element (history, i);
+      JsonNode *empty = JSON_NODE_HOLDS_OBJECT (entry)
+                            ? json_object_get_member (json_node_get_object (entry), "empty_layer")
+                            : NULL;
+
+      if (empty == NULL || json_node_get_value_type (empty) != G_TYPE_BOOLEAN
+          || !json_node_get_boolean (empty))
+        count++;
+    }
+  if (length > 0 && count != n_layers)
+    add_notice (notices, "the history of the image tells of %u layers, but it has %u", count,
+                n_layers);
+}
+
+/* What an image says that came from no index (registry.md 4.4, 4.6). */
+static void
+check_unchosen (const AtmImageConfig *config, GStrvBuilder *notices)
+{
+  g_autoptr (AtmPlatform) host = atm_platform_new_host ();
+  g_autofree char *shown = atm_text_escape (config->architecture);
+
+  if (config->os == NULL || *config->os == '\0')
+    add_notice (notices, "the image does not say for which system it is; it is taken for linux");
+  if (config->architecture != NULL && *config->architecture != '\0'
+      && !g_str_equal (config->architecture, host->architecture))
+    add_notice (notices, "the image says that it is for %s, and this host is %s", shown,
+                host->architecture);
+}
+
 gboolean
 atm_config_parse (GBytes *bytes, const AtmManifest *manifest, const AtmPlatform *platform,
                   AtmImageConfig **config_out, GError **error)
@@ -146,6 +208,7 @@ atm_config_parse (GBytes *bytes, const AtmManifest *manifest, const AtmPlatform 
   static const AtmJsonField table[] = {
     { "config", ATM_JSON_OBJECT, G_STRUCT_OFFSET (Document, config), ATM_JSON_LENIENT },
     { "rootfs", ATM_JSON_OBJECT, G_STRUCT_OFFSET (Document, rootfs), ATM_JSON_MANDATORY },
+    { "history", ATM_JSON_ARRAY, G_STRUCT_OFFSET (Document, history), ATM_JSON_LENIENT },
   };
   static const AtmJsonField names[] = {
     { "os", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmImageConfig, os), ATM_JSON_OPTIONAL },
@@ -154,6 +217,7 @@ atm_config_parse (GBytes *bytes, const AtmManifest *manifest, const AtmPlatform 
     { "created", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmImageConfig, created), ATM_JSON_LENIENT },
   };
   g_autoptr (AtmImageConfig) config = g_new0 (AtmImageConfig, 1);
+  g_autoptr (GStrvBuilder) notices = g_strv_builder_new ();
   g_autoptr (JsonObject) object = NULL;
   g_auto (Document) document = { 0 };
 
@@ -169,7 +233,7 @@ atm_config_parse (GBytes *bytes, const AtmManifest *manifest, const AtmPlatform 
                          error)
       || !read_rootfs (document.rootfs, manifest, config->diff_ids, error)
       || !check_platform (config, platform, error)
-      || (document.config != NULL && !read_run (document.config, config, error)))
+      || (document.config != NULL && !read_run (document.config, config, notices, error)))
     return atm_prefix_error (error, "Invalid image configuration");
 
   if (config->labels == NULL)
@@ -178,6 +242,10 @@ atm_config_parse (GBytes *bytes, const AtmManifest *manifest, const AtmPlatform 
     config->volumes = dup_member_names (NULL);
   if (config->exposed_ports == NULL)
     config->exposed_ports = dup_member_names (NULL);
+  check_history (document.history, manifest->layers->len, notices);
+  if (platform == NULL)
+    check_unchosen (config, notices);
+  config->notices = g_strv_builder_end (notices);
   *config_out = g_steal_pointer (&config);
   return TRUE;
 }
@@ -200,5 +268,6 @@ atm_config_free (AtmImageConfig *config)
   g_clear_pointer (&config->labels, g_hash_table_unref);
   g_strfreev (config->volumes);
   g_strfreev (config->exposed_ports);
+  g_strfreev (config->notices);
   g_free (config);
 }

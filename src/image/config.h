@@ -32,6 +32,7 @@ typedef struct
   GHashTable *labels;   /* (owned): string to string; empty if there are none */
   char **volumes;       /* (owned): paths, sorted */
   char **exposed_ports; /* (owned): as “80/tcp”, sorted */
+  char **notices;       /* (owned): what is odd and was taken as it is, one harmless line each */
 } AtmImageConfig;
 
 /**

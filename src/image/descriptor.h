@@ -12,11 +12,19 @@
 /* No size in JSON may be larger: a double holds integers exactly up to here (registry.md 4.3). */
 #define ATM_DESCRIPTOR_SIZE_MAX (G_GINT64_CONSTANT (1) << 53)
 
+/* More addresses are left out, as are longer ones. */
+#define ATM_DESCRIPTOR_URLS_MAX 8
+#define ATM_DESCRIPTOR_URL_MAX_BYTES 2048
+
 typedef struct
 {
   char *media_type; /* (owned) (nullable) */
   AtmDigest digest;
   guint64 size_bytes;
+  char **urls;  /* (owned) (nullable): where a layer is that is not in its registry; “http:” and
+                   “https:” only, untrusted; NULL for any other type, and where there are none */
+  GBytes *data; /* (owned) (nullable): the content itself, checked against digest and size; only
+                   of the configuration of an image */
 } AtmDescriptor;
 
 /**
@@ -29,7 +37,18 @@ typedef struct
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_descriptor_read (JsonObject *object, const char *where, AtmDescriptor **descriptor_out,
                               GError **error);
+
+/**
+ * atm_descriptor_take_data:
+ * @descriptor: (inout): of a document that is no larger than ours may be
+ * @object: (borrowed): what it was read from
+ *
+ * Takes what is embedded in “data”, if it is what the descriptor is of; else it is as if it were
+ * not there, and can be fetched (registry.md 4.6).
+ */
+void atm_descriptor_take_data (AtmDescriptor *descriptor, JsonObject *object);
 AtmDescriptor *atm_descriptor_copy (const AtmDescriptor *descriptor);
+void atm_descriptor_clear (AtmDescriptor *descriptor);
 void atm_descriptor_free (AtmDescriptor *descriptor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmDescriptor, atm_descriptor_free)
 

@@ -316,6 +316,7 @@ atm_manifest_parse (GBytes *bytes, AtmManifest **manifest_out, GError **error)
       || !check_config_type (&document, "the image", error)
       || !atm_descriptor_read (document.config, "config", &config, error))
     return atm_prefix_error (error, "Invalid manifest");
+  atm_descriptor_take_data (config, document.config);
   manifest->config = *config;
   g_clear_pointer (&config, g_free);
 
@@ -346,7 +347,7 @@ atm_manifest_free (AtmManifest *manifest)
 {
   if (manifest == NULL)
     return;
-  g_free (manifest->config.media_type);
+  atm_descriptor_clear (&manifest->config);
   g_clear_pointer (&manifest->layers, g_ptr_array_unref);
   g_free (manifest);
 }

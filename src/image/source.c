@@ -77,6 +77,11 @@ atm_source_fetch_blob (AtmSource *self, const AtmDescriptor *descriptor, gsize m
                         "The blob %s has %" G_GUINT64_FORMAT " bytes, more than %" G_GSIZE_FORMAT,
                         digest, descriptor->size_bytes, max_bytes);
     }
+  if (descriptor->data != NULL)
+    {
+      *bytes_out = g_bytes_ref (descriptor->data);
+      return TRUE;
+    }
   return atm_source_open_blob (self, descriptor, &stream, cancellable, error)
          && atm_read_stream (stream, max_bytes, bytes_out, cancellable, error);
 }

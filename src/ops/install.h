@@ -13,7 +13,7 @@ typedef struct
   const char *runtime; /* (borrowed) (nullable): %NULL: the default of @system */
   const char *rootfs;  /* (borrowed) (nullable): a root file system elsewhere, or the folder of a
                           deployment, to be shared instead of checking one out */
-  AtmPullFlags pull;   /* for an image that is not stored */
+  AtmPullOptions pull; /* for an image that is not stored */
 } AtmInstallOptions;
 
 /**

@@ -8,47 +8,28 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/wait.h"
 
-static void
-wait_in_thread (GTask *task, gpointer source G_GNUC_UNUSED, gpointer data,
-                GCancellable *cancellable G_GNUC_UNUSED)
+static gboolean
+lock (int fd, gpointer data G_GNUC_UNUSED)
 {
-  /* A duplicate: whoever is cancelled closes the other one and leaves this thread behind. */
-  atm_autofd int fd = GPOINTER_TO_INT (data);
   int result = 0;
 
   do
     result = flock (fd, LOCK_EX);
   while (result < 0 && errno == EINTR);
-  if (result < 0)
-    g_task_return_new_error (task, G_IO_ERROR, (int) g_io_error_from_errno (errno), "%s",
-                             g_strerror (errno));
-  else
-    g_task_return_boolean (task, TRUE);
+  return result == 0;
 }
 
-static void
-waited (GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
-{
-  *(GAsyncResult **) data = g_object_ref (result);
-}
-
-/* flock() knows no GCancellable, so that a thread waits for it and we wait for either. */
+/* A duplicate: whoever is cancelled closes the other one, and the lock ends with both. */
 static gboolean
 wait_for_lock (int fd, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GTask) task = g_task_new (NULL, cancellable, waited, &result);
   int copy = fcntl (fd, F_DUPFD_CLOEXEC, 0);
 
   if (copy < 0)
     return atm_throw_errno (error, "Duplicating a descriptor");
-  g_task_set_task_data (task, GINT_TO_POINTER (copy), NULL);
-  g_task_set_return_on_cancel (task, TRUE);
-  g_task_run_in_thread (task, wait_in_thread);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  return g_task_propagate_boolean (G_TASK (result), error);
+  return atm_wait_for (lock, copy, NULL, NULL, cancellable, error);
 }
 
 gboolean

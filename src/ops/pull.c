@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/pull.h"
 
-#include <errno.h>
-#include <sys/statvfs.h>
-
-#include "ops/open.h"
-#include "trust/trust.h"
+#include "ops/fetch.h"
+#include "ops/pull-remote.h"
+#include "registry/short-names.h"
+#include "registry/watchdog.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/text.h"
-
-/* A layer needs its own size while it is fetched and about twice that when unpacked
-   (registry.md 4.8, check 8). */
-#define SPACE_FACTOR 3
 
 /* What a source serves for an image, as far as it was read. */
 typedef struct
@@ -29,6 +23,27 @@ served_clear (Served *served)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Served, served_clear)
+
+/* An image that a source serves. */
+typedef struct
+{
+  const AtmOrigin *origin; /* (borrowed) */
+  char *what;              /* (owned): its canonical name */
+  AtmTrust *trust;         /* (owned) */
+  AtmSource *source;       /* (owned) */
+  Served served;
+} Found;
+
+static void
+found_clear (Found *found)
+{
+  g_free (found->what);
+  atm_trust_free (found->trust);
+  g_clear_object (&found->source);
+  served_clear (&found->served);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Found, found_clear)
 
 /* The manifest of the image, through an index if the source serves one. */
 static gboolean
@@ -66,77 +81,35 @@ fetch_manifest (AtmSource *source, const AtmOrigin *origin, const char *what, Se
                     "%s: an index in an index in an index is not followed", what);
 }
 
-static gboolean
-check_space (const AtmSystem *system, const AtmManifest *manifest, GError **error)
-{
-  struct statvfs st;
-  guint64 needed = 0, available = 0;
-
-  for (guint i = 0; i < manifest->layers->len; i++)
-    needed += ((AtmDescriptor *) manifest->layers->pdata[i])->size_bytes * SPACE_FACTOR;
-  if (statvfs (system->repository, &st) < 0)
-    return atm_throw_errno (error, "Asking for the free space of %s", system->repository);
-  available = (guint64) st.f_bavail * st.f_frsize;
-  if (needed > available)
-    {
-      g_autofree char *needed_text = atm_text_size (needed);
-      g_autofree char *available_text = atm_text_size (available);
-
-      return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
-                        "not enough space in %s: the image may need %s, %s are free",
-                        system->repository, needed_text, available_text);
-    }
-  return TRUE;
-}
-
-static gboolean
-add_layer (AtmSource *source, AtmStoreTxn *txn, const AtmDescriptor *descriptor,
-           const AtmDigest *diff_id, const AtmReport *report, GCancellable *cancellable,
-           GError **error)
-{
-  g_autofree char *digest = atm_digest_to_string (&descriptor->digest);
-  g_autoptr (GInputStream) blob = NULL, reported = NULL;
-  gboolean found = FALSE;
-
-  if (!atm_store_txn_add_stored_layer (txn, descriptor, diff_id, &found, cancellable, error))
-    return FALSE;
-  if (found)
-    return TRUE;
-
-  atm_report (report, ATM_REPORT_STEP, "Copying blob %s", digest);
-  if (!atm_source_open_blob (source, descriptor, &blob, cancellable, error))
-    return FALSE;
-  reported = atm_report_stream_new (report, blob, digest, descriptor->size_bytes);
-  return atm_store_txn_add_layer (txn, descriptor, diff_id, reported, cancellable, error);
-}
-
 /* Everything after the verdict: configuration, layers, commits. */
 static gboolean
-import (const AtmSystem *system, AtmStore *store, AtmSource *source, const AtmOrigin *origin,
-        const char *what, const Served *served, AtmVerdict *verdict, const AtmReport *report,
-        GCancellable *cancellable, GError **error)
+import (const AtmSystem *system, AtmStore *store, const Found *found, AtmVerdict *verdict,
+        const AtmPullOptions *options, const AtmReport *report, GCancellable *cancellable,
+        GError **error)
 {
+  const Served *served = &found->served;
   g_autoptr (AtmManifest) manifest = NULL;
   g_autoptr (AtmImageConfig) config = NULL;
   g_autoptr (GBytes) config_bytes = NULL;
+  g_autoptr (AtmPartials) partials = NULL;
   g_autoptr (AtmStoreTxn) txn = NULL;
   g_autofree char *commit = NULL;
 
   if (!atm_manifest_parse (served->bytes, &manifest, error)
-      || !atm_source_fetch_blob (source, &manifest->config, ATM_CONFIG_MAX_BYTES, &config_bytes,
-                                 cancellable, error)
-      || !atm_config_parse (config_bytes, manifest, served->platform, &config, error)
-      || !check_space (system, manifest, error)
-      || !atm_store_txn_begin (store, verdict, &txn, cancellable, error))
+      || !atm_source_fetch_blob (found->source, &manifest->config, ATM_CONFIG_MAX_BYTES,
+                                 &config_bytes, cancellable, error)
+      || !atm_config_parse (config_bytes, manifest, served->platform, &config, error))
+    return FALSE;
+  for (guint i = 0; config->notices[i] != NULL; i++)
+    atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found->what, config->notices[i]);
+  if (!atm_store_txn_begin (store, verdict, &txn, cancellable, error))
     return FALSE;
 
-  for (guint i = 0; i < manifest->layers->len; i++)
-    if (!add_layer (source, txn, manifest->layers->pdata[i],
-                    &g_array_index (config->diff_ids, AtmDigest, i), report, cancellable, error))
-      return FALSE;
-
-  return atm_store_txn_commit (txn, origin->name->familiar, what, served->bytes, config_bytes,
-                               &commit, cancellable, error);
+  /* The locks of the blobs last until the layers have refs: who waits for them finds those. */
+  return atm_fetch_layers (system, found->source, txn, manifest, config, options, report, &partials,
+                           cancellable, error)
+         && atm_store_txn_commit (txn, found->origin->name->familiar, found->what, served->bytes,
+                                  config_bytes, &commit, cancellable, error);
 }
 
 /* The image is stored as the source serves it now, signatures included. */
@@ -190,46 +163,136 @@ atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust 
   return atm_trust_open (&options, origin, trust_out, error);
 }
 
-gboolean
-atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
-          const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
-          GError **error)
+char *
+atm_pull_dup_partials_path (const AtmSystem *system)
 {
-  g_autofree char *what = atm_origin_to_string (origin);
+  return g_build_filename (system->checkout, ".storage", "blobs", NULL);
+}
+
+/* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before the
+   policy has allowed the manifest. */
+static gboolean
+find_one (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
+          const AtmReport *report, Found *found, GCancellable *cancellable, GError **error)
+{
+  found->origin = origin;
+  found->what = atm_origin_to_string (origin);
+  return atm_pull_open_trust (system, origin, &found->trust, error)
+         && atm_open_source (system, origin, &options->open, report, &found->source, cancellable,
+                             error)
+         && fetch_manifest (found->source, origin, found->what, &found->served, cancellable, error);
+}
+
+/* The first of several that can be had (registry.md 2.3). */
+static gboolean
+find_any (const AtmSystem *system, GPtrArray *origins, const AtmPullOptions *options,
+          const AtmReport *report, Found *found_out, GCancellable *cancellable, GError **error)
+{
+  for (guint i = 0;; i++)
+    {
+      g_auto (Found) found = { 0 };
+      g_autoptr (GError) local = NULL;
+
+      if (find_one (system, origins->pdata[i], options, report, &found, cancellable, &local))
+        {
+          if (origins->len > 1)
+            atm_report (report, ATM_REPORT_NOTICE, "going on with %s", found.what);
+          *found_out = found;
+          found = (Found){ 0 };
+          return TRUE;
+        }
+      if (i + 1 == origins->len || !atm_candidates_may_go_on (local))
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      atm_report (report, ATM_REPORT_NOTICE, "%s", local->message);
+    }
+}
+
+static gboolean
+find (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
+      const AtmReport *report, GPtrArray **origins_out, Found *found_out, GCancellable *cancellable,
+      GError **error)
+{
+  if (origin->transport != ATM_TRANSPORT_DOCKER || origin->name->domain_typed)
+    return find_one (system, origin, options, report, found_out, cancellable, error);
+  return atm_resolve_short_name (system, origin, options->choose, options->choose_data, report,
+                                 origins_out, cancellable, error)
+         && find_any (system, *origins_out, options, report, found_out, cancellable, error);
+}
+
+static gboolean
+pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
+      const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
+      GError **error)
+{
   const char *reference = origin->name->familiar;
-  g_autoptr (AtmTrust) trust = NULL;
-  g_autoptr (AtmSource) source = NULL;
-  g_auto (Served) served = { 0 };
+  g_autoptr (GPtrArray) origins = NULL; /* outlives what was found among them */
+  g_auto (Found) found = { 0 };
   g_autoptr (AtmVerdict) verdict = NULL;
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (AtmStoredImage) image = NULL;
 
-  /* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before
-     the policy has allowed the manifest. */
-  if (!atm_pull_open_trust (system, origin, &trust, error)
-      || !atm_open_source (system, origin, &source, error)
-      || !fetch_manifest (source, origin, what, &served, cancellable, error)
-      || !atm_trust_judge (trust, served.bytes, NULL, cancellable, &verdict, error)
+  if (origin->transport == ATM_TRANSPORT_OSTREE)
+    return atm_pull_remote (system, origin, options, report, image_out, cancellable, error);
+
+  if (!find (system, origin, options, report, &origins, &found, cancellable, error)
+      || !atm_trust_judge (found.trust, found.served.bytes, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
       || !atm_pull_find_stored (store, reference, &image, cancellable, error))
     return FALSE;
 
-  if (image != NULL && (flags & ATM_PULL_ALLOW_DOWNGRADE) == 0
+  if (image != NULL && !options->allow_downgrade
       && !atm_trust_check_downgrade (verdict, image->verdict, error))
     return FALSE;
 
-  if (!is_unchanged (image, verdict, what))
+  if (!is_unchanged (image, verdict, found.what))
     {
       g_clear_pointer (&image, atm_stored_image_free);
-      if (!import (system, store, source, origin, what, &served, verdict, report, cancellable,
-                   error))
-        return atm_prefix_error (error, "%s", what);
+      atm_store_set_layer_limits (store, options->layer_max_bytes, options->skip_invalid_names);
+      if (!import (system, store, &found, verdict, options, report, cancellable, error))
+        return atm_prefix_error (error, "%s", found.what);
       if (!atm_store_load_image (store, reference, &image, cancellable, error))
         return FALSE;
       if (image->notice != NULL)
-        atm_report (report, ATM_REPORT_NOTICE, "%s: %s", what, image->notice);
+        atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found.what, image->notice);
+      if (origin->notice != NULL)
+        atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found.what, origin->notice);
     }
   if (image_out != NULL)
     *image_out = g_steal_pointer (&image);
   return TRUE;
+}
+
+gboolean
+atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
+          const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
+          GError **error)
+{
+  g_autoptr (AtmWatchdog) watchdog = NULL;
+  g_autoptr (AtmTimeLimit) limit = NULL;
+  g_autoptr (GError) local = NULL;
+  g_autofree char *what = NULL;
+
+  if (options->timeout_sec == 0)
+    return pull (system, origin, options, report, image_out, cancellable, error);
+
+  g_return_val_if_fail (options->timeout_sec <= ATM_PULL_TIMEOUT_MAX_SEC, FALSE);
+  watchdog = atm_watchdog_new ();
+  limit = atm_time_limit_new (watchdog, cancellable);
+  atm_time_limit_start (limit, options->timeout_sec * 1000);
+  if (pull (system, origin, options, report, image_out, atm_time_limit_get_cancellable (limit),
+            &local))
+    return TRUE;
+  if (!atm_time_limit_is_over (limit) || !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  what = atm_origin_to_string (origin);
+  return atm_throw (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                    "%s: the pull was not done after %u seconds (--timeout); what was fetched of "
+                    "its layers is kept, pull again to go on",
+                    what, options->timeout_sec);
 }

@@ -3,29 +3,50 @@
 
 #include "host/system.h"
 #include "image/origin.h"
+#include "ops/open.h"
 #include "ops/report.h"
+#include "ops/resolve.h"
 #include "store/store.h"
 #include "trust/trust.h"
 
-typedef enum
+/* What a user may say about a pull; all zero is nothing. Pointers (borrowed), needed as long as the
+   pull runs. */
+typedef struct
 {
-  ATM_PULL_DEFAULT = 0,
-  ATM_PULL_ALLOW_DOWNGRADE = 1 << 0 /* an image that was signed before the stored one is fine */
-} AtmPullFlags;
+  gboolean allow_downgrade; /* an image that was signed before the stored one is fine */
+  AtmOpenOptions open;      /* how registries are spoken to */
+
+  AtmChooseFunc choose; /* (nullable): asks what a short name means; NULL: there is no terminal */
+  gpointer choose_data;
+
+  guint jobs;            /* --jobs: blobs at once, at most %ATM_DOWNLOADS_JOBS_MAX; 0: as @system
+                            says */
+  guint64 bytes_per_sec; /* --max-rate: of all downloads together; 0: no limit */
+  guint timeout_sec;     /* --timeout: for the whole pull, at most %ATM_PULL_TIMEOUT_MAX_SEC; 0: no
+                            limit */
+
+  guint64 layer_max_bytes;     /* --max-layer-size: uncompressed; 0: 64 GiB */
+  gboolean skip_invalid_names; /* --allow-non-utf8=skip */
+} AtmPullOptions;
+
+/* Thirty days; more is no limit that anybody needs. */
+#define ATM_PULL_TIMEOUT_MAX_SEC (30 * 24 * 3600)
 
 /**
  * atm_pull:
  * @system: (borrowed): where the store, the policy and the configuration are
- * @origin: (borrowed): which image
- * @flags: what is allowed
+ * @origin: (borrowed): which image; a short name is resolved
+ * @options: (borrowed): what the user said
+ * @report: (borrowed): told from several threads
  * @image_out: (out) (optional) (transfer full): the image as it is in the store now
- * @error: of any room below; after it the store holds what it held before
+ * @error: of any room below; %G_IO_ERROR_TIMED_OUT if it is not done in time. After it the store
+ *   holds what it held before, and what was fetched from a registry is kept for the next pull
  *
  * Always asks the source for the manifest; fetches only the layers that the store has not.
  * Reports “Copying blob DIGEST” for each blob that is transferred (command.md 2.1).
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_pull (const AtmSystem *system, const AtmOrigin *origin, AtmPullFlags flags,
+gboolean atm_pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
                    const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
                    GError **error);
 
@@ -58,3 +79,11 @@ gboolean atm_pull_find_stored (AtmStore *store, const char *reference, AtmStored
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin,
                               AtmTrust **trust_out, GError **error);
+
+/**
+ * atm_pull_dup_partials_path:
+ *
+ * Returns: (transfer full): the folder of blobs that were fetched in part, for
+ *   atm_partials_prune(); need not exist
+ */
+char *atm_pull_dup_partials_path (const AtmSystem *system);

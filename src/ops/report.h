@@ -4,7 +4,7 @@
 #include <gio/gio.h>
 
 /* Reports: what an operation tells while it works. Operations do not print; whoever calls them
-   decides what becomes of a line. */
+   decides what becomes of a line. All of it may be called from any thread. */
 
 typedef enum
 {
@@ -15,7 +15,8 @@ typedef enum
 typedef struct
 {
   void (*line) (AtmReportKind kind, const char *text, gpointer data);
-  /* @total_bytes 0: the size is not known; @done_bytes = @total_bytes: this one has ended */
+  /* @total_bytes 0: the size is not known; @done_bytes = @total_bytes: this one has ended; 0: it is
+     announced, and has not begun */
   void (*progress) (const char *what, guint64 done_bytes, guint64 total_bytes, gpointer data);
   gpointer data; /* (borrowed) */
 } AtmReport;

@@ -9,9 +9,12 @@
 
 typedef struct
 {
-  char *realm;   /* (owned) (nullable): of the first Bearer challenge that has one */
-  char *service; /* (owned) (nullable) */
-  char *schemes; /* (owned): all schemes that were offered, for messages */
+  char *realm;    /* (owned) (nullable): of the first Bearer challenge that has one */
+  char *service;  /* (owned) (nullable): of the same one, as all below */
+  char *scope;    /* (owned) (nullable) */
+  char *error;    /* (owned) (nullable): as “insufficient_scope” */
+  gboolean basic; /* Basic is offered, too or instead */
+  char *schemes;  /* (owned): all schemes that were offered, for messages */
 } AtmChallenge;
 
 /**
@@ -21,5 +24,14 @@ typedef struct
  * Returns: (transfer full): what could be understood
  */
 AtmChallenge *atm_challenge_parse (const char *header);
+
+/**
+ * atm_challenge_dup_wider_scope:
+ * @path: of the repository that was asked for
+ *
+ * Returns: (transfer full) (nullable): the scope that a token lacked, if it is one of @path and of
+ *   pulling; %NULL for any other: no server talks us into more than we asked for
+ */
+char *atm_challenge_dup_wider_scope (const AtmChallenge *challenge, const char *path);
 void atm_challenge_free (AtmChallenge *challenge);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmChallenge, atm_challenge_free)

@@ -3,35 +3,45 @@
 
 #include <string.h>
 
-#include "registry/http.h"
-#include "registry/refusal.h"
-#include "registry/token.h"
+#include "registry/blob.h"
+#include "registry/endpoint.h"
 #include "util/error.h"
-#include "util/fd.h"
 #include "util/text.h"
 
-#define DOCKER_DOMAIN "docker.io"
-#define DOCKER_HOST "registry-1.docker.io"
 #define LOCAL_NAMESPACE "library/"
-#define REFUSAL_READ_MIN_BYTES 1024
+
+/* How a blob comes on. */
+typedef struct
+{
+  guint64 start_bytes; /* where it was last asked for */
+  guint fruitless;     /* how often it was asked for again without having come further */
+} Progress;
+
+/* One image, for all threads. */
+typedef struct
+{
+  gatomicrefcount references;
+  AtmRegistryContext *context; /* (owned) */
+  char *what;                  /* (owned): the canonical logical name, for messages */
+  AtmImageName *logical;       /* (owned) */
+  GPtrArray *endpoints;        /* (owned) (element-type AtmEndpoint): the primary is the last */
+
+  GMutex lock;          /* of all below */
+  guint chosen;         /* which endpoint has delivered the manifest */
+  GHashTable *progress; /* (owned) (element-type utf8 Progress): by digest */
+} Image;
 
 #define ATM_TYPE_REGISTRY (atm_registry_get_type ())
 G_DECLARE_FINAL_TYPE (AtmRegistry, atm_registry, ATM, REGISTRY, GObject)
 
+/* One image, for one thread. */
 struct _AtmRegistry
 {
   GObject parent;
 
-  char *what;             /* (owned): the canonical logical name, for messages */
-  AtmImageName *logical;  /* (owned) */
-  AtmImageName *physical; /* (owned): where it is fetched */
-  AtmScheme scheme;
-  gboolean insecure; /* by configuration */
-
-  AtmHttp *http;           /* (owned) */
-  GUri *base;              /* (owned) (nullable): SCHEME://HOST[:PORT]/v2/ once it has answered */
-  AtmChallenge *challenge; /* (owned) (nullable): what it wants to be asked with */
-  char *authorization;     /* (owned) (nullable): a token, ready for the header */
+  Image *image;      /* (owned) */
+  GPtrArray *https;  /* (owned) (element-type AtmHttp) (nullable elements): as the endpoints */
+  AtmHttp *anywhere; /* (owned) (nullable): for addresses that images name */
 };
 
 static void registry_source_init (AtmSourceInterface *iface);
@@ -45,312 +55,211 @@ static const char *const manifest_types[]
     = { ATM_TYPE_OCI_MANIFEST, ATM_TYPE_OCI_INDEX, ATM_TYPE_DOCKER_MANIFEST, ATM_TYPE_DOCKER_LIST,
         NULL };
 
-static char *
-dup_challenges (SoupMessage *message)
+static Image *
+image_ref (Image *image)
 {
-  return g_strdup (soup_message_headers_get_list (soup_message_get_response_headers (message),
-                                                  "WWW-Authenticate"));
+  g_atomic_ref_count_inc (&image->references);
+  return image;
 }
 
-/* The beginning of the body of a refusal, as far as it can be read. The buffer is kept from getting
-   small: libsoup reads the end of a chunked body through it. */
-static GBytes *
-read_refusal (GInputStream *body, GCancellable *cancellable)
+static void
+image_unref (Image *image)
 {
-  g_autofree char *buffer = g_malloc (ATM_REFUSAL_BODY_MAX_BYTES);
-  gsize length = 0;
-  gssize n = 1;
-
-  while (n > 0 && length + REFUSAL_READ_MIN_BYTES <= ATM_REFUSAL_BODY_MAX_BYTES)
-    {
-      n = g_input_stream_read (body, buffer + length, ATM_REFUSAL_BODY_MAX_BYTES - length,
-                               cancellable, NULL);
-      length += n > 0 ? (gsize) n : 0;
-    }
-  return g_bytes_new (buffer, length);
+  if (image == NULL || !g_atomic_ref_count_dec (&image->references))
+    return;
+  g_clear_pointer (&image->endpoints, g_ptr_array_unref);
+  g_clear_pointer (&image->context, atm_registry_context_unref);
+  g_free (image->what);
+  atm_name_free (image->logical);
+  g_hash_table_unref (image->progress);
+  g_mutex_clear (&image->lock);
+  g_free (image);
 }
 
-/* ---- the first question: is there a registry, and over HTTPS or HTTP? ---- */
-
-static GUri *
-make_base (AtmRegistry *self, const char *scheme, GError **error)
-{
-  const char *domain = self->physical->domain;
-  g_autofree char *text = g_strconcat (
-      scheme, "://", g_str_equal (domain, DOCKER_DOMAIN) ? DOCKER_HOST : domain, "/v2/", NULL);
-
-  return g_uri_parse (text, SOUP_HTTP_URI_FLAGS, error);
-}
+/* ---- one endpoint after the other ---- */
 
 static gboolean
-ping_once (AtmRegistry *self, const char *scheme, GCancellable *cancellable, GError **error)
+get_http (AtmRegistry *self, guint index, AtmHttp **http_out, GError **error)
 {
-  const AtmHttpRequest request = { .same_host = TRUE };
-  g_autoptr (GUri) base = make_base (self, scheme, error);
-  g_autoptr (SoupMessage) message = NULL;
-  g_autoptr (GInputStream) body = NULL;
-  g_autoptr (GBytes) refusal = NULL;
-  g_autofree char *host = NULL, *challenges = NULL;
-  guint status = 0;
+  AtmEndpoint *endpoint = self->image->endpoints->pdata[index];
 
-  if (base == NULL
-      || !atm_http_get (self->http, base, &request, &message, &body, cancellable, error))
-    return FALSE;
+  if (self->https->pdata[index] == NULL)
+    {
+      AtmHttp *http = NULL;
 
-  status = soup_message_get_status (message);
-  host = atm_http_dup_host (base);
-  if (status == 404)
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_PROTOCOL,
-                      "%s does not serve the registry API (404 on /v2/)", host);
-  if (status != 200 && status != 401)
-    {
-      refusal = read_refusal (body, cancellable);
-      return atm_refusal_throw (error, status, refusal, host, "registry API");
+      if (!atm_endpoint_new_http (endpoint, &http, error))
+        return FALSE;
+      self->https->pdata[index] = http;
     }
-  if (status == 401)
-    {
-      challenges = dup_challenges (message);
-      self->challenge = atm_challenge_parse (challenges);
-    }
-  self->base = g_steal_pointer (&base);
+  *http_out = self->https->pdata[index];
   return TRUE;
 }
 
-/* The failures after which plain HTTP may be tried, where that is allowed (registry.md 3.1). */
-static gboolean
-looks_like_plain_http (const GError *error)
+static guint
+get_chosen (Image *image)
 {
-  return g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_MISC)
-         || g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_NOT_TLS)
-         || g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_HANDSHAKE);
+  guint chosen = 0;
+
+  g_mutex_lock (&image->lock);
+  chosen = image->chosen;
+  g_mutex_unlock (&image->lock);
+  return chosen;
 }
 
-static gboolean
-allows_fallback (const GError *error)
+static void
+choose (Image *image, guint index)
 {
-  return looks_like_plain_http (error)
-         || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)
-         || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+  g_mutex_lock (&image->lock);
+  image->chosen = index;
+  g_mutex_unlock (&image->lock);
 }
 
-static gboolean
-is_transport_error (const GError *error)
+/* The @n-th endpoint to be asked, when @first is the first one: the others follow in the order of
+   the configuration. */
+static guint
+get_nth (guint first, guint n)
 {
-  return error->domain == G_TLS_ERROR || allows_fallback (error);
+  if (n == 0)
+    return first;
+  return n <= first ? n - 1 : n;
 }
 
-static gboolean
-ping (AtmRegistry *self, GCancellable *cancellable, GError **error)
+/* What became of the endpoints so far: the last error is of the primary, whose word counts. */
+typedef struct
 {
-  g_autoptr (GError) local = NULL;
+  GPtrArray *errors; /* (owned) (element-type GError) */
+  GError *primary;   /* (borrowed) (nullable) */
+} Failures;
 
-  if (self->base != NULL)
-    return TRUE;
-  if (ping_once (self, self->scheme == ATM_SCHEME_HTTP ? "http" : "https", cancellable, &local))
-    return TRUE;
-  if (self->scheme == ATM_SCHEME_CONFIGURED && self->insecure && allows_fallback (local))
+static void
+failures_clear (Failures *failures)
+{
+  g_clear_pointer (&failures->errors, g_ptr_array_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Failures, failures_clear)
+
+static void
+add_failure (Image *image, Failures *failures, guint index, GError *error)
+{
+  if (failures->errors == NULL)
+    failures->errors = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  g_ptr_array_add (failures->errors, error);
+  if (!atm_endpoint_is_mirror (image->endpoints->pdata[index]))
+    failures->primary = error;
+}
+
+/* Says what each endpoint has said, the primary last. */
+static gboolean
+throw_failures (Image *image, const Failures *failures, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  const GError *last = failures->primary != NULL
+                           ? failures->primary
+                           : failures->errors->pdata[failures->errors->len - 1];
+
+  for (guint i = 0; i < failures->errors->len; i++)
     {
-      g_clear_error (&local);
-      if (ping_once (self, "http", cancellable, &local))
-        return TRUE;
+      const GError *each = failures->errors->pdata[i];
+
+      if (each != last)
+        g_string_append_printf (text, "%s; ", each->message);
     }
-  if (!is_transport_error (local))
+  g_string_append (text, last->message);
+  return atm_throw (error, last->domain, last->code, "%s: %s", image->what, text->str);
+}
+
+/* A mirror need not have everything, but one that is broken is worth a word. */
+static void
+warn_of_mirrors (Image *image, const Failures *failures)
+{
+  for (guint i = 0; failures->errors != NULL && i < failures->errors->len; i++)
     {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  if (self->scheme == ATM_SCHEME_CONFIGURED && !self->insecure && looks_like_plain_http (local))
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE,
-                      "%s; if it is a registry without TLS, and you trust the network to it, give "
-                      "“http:%s” or set “insecure = true” for “%s” in registries.conf",
-                      local->message, self->logical->familiar, self->physical->domain);
-  return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE, "%s", local->message);
-}
+      const GError *each = failures->errors->pdata[i];
 
-/* ---- asking for something ---- */
-
-/* Plain HTTP is in use, or verified TLS is not asked for. */
-static gboolean
-is_insecure (AtmRegistry *self)
-{
-  return self->scheme == ATM_SCHEME_HTTP
-         || (self->scheme == ATM_SCHEME_CONFIGURED && self->insecure);
-}
-
-static gboolean
-get_token (AtmRegistry *self, GCancellable *cancellable, GError **error)
-{
-  g_clear_pointer (&self->authorization, g_free);
-  if (self->challenge == NULL || self->challenge->realm == NULL)
-    return TRUE;
-  return atm_token_fetch (self->http, self->challenge, self->physical->path, is_insecure (self),
-                          &self->authorization, cancellable, error);
-}
-
-/* GET /v2/PATH/… of the repository. The answer is one with status 200. */
-static gboolean
-get (AtmRegistry *self, const char *rest, const char *const *accept, const char *thing,
-     SoupMessage **message_out, GInputStream **body_out, GCancellable *cancellable, GError **error)
-{
-  g_autofree char *relative = g_strconcat (self->physical->path, "/", rest, NULL);
-  g_autofree char *host = NULL, *challenges = NULL;
-  g_autoptr (GUri) uri = NULL;
-  g_autoptr (GBytes) refusal = NULL;
-
-  if (!ping (self, cancellable, error))
-    return FALSE;
-  host = atm_http_dup_host (self->base);
-  uri = g_uri_parse_relative (self->base, relative, SOUP_HTTP_URI_FLAGS, error);
-  if (uri == NULL)
-    return FALSE;
-  if (self->authorization == NULL && !get_token (self, cancellable, error))
-    return FALSE;
-
-  for (guint tries = 0;; tries++)
-    {
-      const AtmHttpRequest request = { .accept = accept, .authorization = self->authorization };
-      g_autoptr (SoupMessage) message = NULL;
-      g_autoptr (GInputStream) body = NULL;
-      g_autoptr (GError) local = NULL;
-      guint status = 0;
-
-      if (!atm_http_get (self->http, uri, &request, &message, &body, cancellable, &local))
-        {
-          if (is_transport_error (local))
-            return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE, "%s",
-                              local->message);
-          g_propagate_error (error, g_steal_pointer (&local));
-          return FALSE;
-        }
-      status = soup_message_get_status (message);
-      if (status == 200)
-        {
-          *message_out = g_steal_pointer (&message);
-          *body_out = g_steal_pointer (&body);
-          return TRUE;
-        }
-      if (status != 401 || tries > 0)
-        {
-          refusal = read_refusal (body, cancellable);
-          return atm_refusal_throw (error, status, refusal, host, thing);
-        }
-
-      /* Once more, with a fresh token; some registries name the challenge only on “/v2/”. */
-      challenges = dup_challenges (message);
-      if (challenges != NULL)
-        {
-          g_clear_pointer (&self->challenge, atm_challenge_free);
-          self->challenge = atm_challenge_parse (challenges);
-        }
-      if (self->challenge == NULL || self->challenge->realm == NULL)
-        {
-          const char *schemes = self->challenge != NULL ? self->challenge->schemes : "";
-          g_autofree char *shown = atm_text_escape (schemes);
-
-          return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
-                            "%s wants a login (401, %s), which this version cannot do; only "
-                            "public images can be fetched",
-                            host, *shown != '\0' ? shown : "without a challenge");
-        }
-      if (!get_token (self, cancellable, error))
-        return FALSE;
+      if (each != failures->primary
+          && !g_error_matches (each, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND))
+        atm_registry_context_warn (image->context, "%s: a mirror failed (%s), going on without it",
+                                   image->what, each->message);
     }
 }
 
-/* What a server says of the digest proves nothing, but an honest one tells of damage early. */
-static gboolean
-check_digest_header (SoupMessage *message, const AtmDigest *digest, GBytes *bytes, GError **error)
-{
-  const char *header = soup_message_headers_get_one (soup_message_get_response_headers (message),
-                                                     "Docker-Content-Digest");
-  AtmDigest said, actual;
-  g_autofree char *said_text = NULL, *actual_text = NULL;
-
-  if (header == NULL || !atm_digest_parse (header, &said, NULL))
-    return TRUE;
-  if (bytes != NULL)
-    atm_digest_of (said.algorithm, bytes, &actual);
-  else
-    actual = *digest;
-  if (said.algorithm != actual.algorithm || atm_digest_equal (&said, &actual))
-    return TRUE;
-  said_text = atm_digest_to_string (&said);
-  actual_text = atm_digest_to_string (&actual);
-  return atm_throw (error, ATM_DIGEST_ERROR, ATM_DIGEST_ERROR_MISMATCH,
-                    "the registry calls it %s (Docker-Content-Digest), but it is %s", said_text,
-                    actual_text);
-}
-
-/* ---- the interface ---- */
+/* ---- manifests ---- */
 
 static gboolean
-throw_body (GError **error, GError *local)
+get_manifest_once (AtmRegistry *self, guint index, const AtmDigest *digest, gboolean no_cache,
+                   GBytes **bytes_out, char **content_type_out, gboolean *again_out,
+                   GCancellable *cancellable, GError **error)
 {
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    {
-      g_propagate_error (error, g_error_copy (local));
-      return FALSE;
-    }
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE))
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE,
-                      "the manifest is larger than %d bytes", ATM_MANIFEST_MAX_BYTES);
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE,
-                      "the connection ended in the middle of the manifest");
-  return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_UNREACHABLE,
-                    "reading the manifest: %s", local->message);
-}
-
-static gboolean
-get_manifest (AtmRegistry *self, const AtmDigest *digest, GBytes **bytes_out,
-              char **content_type_out, GCancellable *cancellable, GError **error)
-{
-  g_autofree char *reference
-      = digest != NULL ? atm_digest_to_string (digest) : g_strdup (self->physical->tag);
+  AtmEndpoint *endpoint = self->image->endpoints->pdata[index];
+  g_autofree char *reference = digest != NULL ? atm_digest_to_string (digest)
+                                              : g_strdup (atm_endpoint_get_name (endpoint)->tag);
   g_autofree char *rest = g_strconcat ("manifests/", reference, NULL);
-  g_autoptr (SoupMessage) message = NULL;
-  g_autoptr (GInputStream) body = NULL;
+  const AtmHttpRequest request = { .accept = manifest_types, .no_cache = no_cache };
+  AtmHttp *http = NULL;
+  g_auto (AtmHttpAnswer) answer = { 0 };
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GError) local = NULL;
-  SoupMessageHeaders *headers = NULL;
+  AtmDigest actual;
 
-  if (!get (self, rest, manifest_types, "image", &message, &body, cancellable, error))
+  *again_out = FALSE;
+  if (!get_http (self, index, &http, error)
+      || !atm_endpoint_get (endpoint, http, rest, &request, "image", &answer, cancellable, error))
     return FALSE;
-  headers = soup_message_get_response_headers (message);
-  if (soup_message_headers_get_content_length (headers) > ATM_MANIFEST_MAX_BYTES)
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE,
-                      "the manifest is larger than %d bytes", ATM_MANIFEST_MAX_BYTES);
-  if (!atm_read_stream (body, ATM_MANIFEST_MAX_BYTES, &bytes, cancellable, &local))
-    return throw_body (error, local);
-  /* libsoup takes the end of a connection that is not kept alive for the end of the body. */
-  if (soup_message_headers_get_encoding (headers) == SOUP_ENCODING_CONTENT_LENGTH
-      && (goffset) g_bytes_get_size (bytes) != soup_message_headers_get_content_length (headers))
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE,
-                      "the connection ended in the middle of the manifest");
-  if ((digest != NULL && !atm_digest_check (digest, bytes, "the manifest", error))
-      || !check_digest_header (message, digest, bytes, error))
+  if (!atm_http_read_document (http, &answer, ATM_MANIFEST_MAX_BYTES, &bytes, cancellable, &local))
+    {
+      *again_out = !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+                   && !g_error_matches (local, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE);
+      return atm_blob_throw_document (error, local, "manifest", ATM_MANIFEST_MAX_BYTES);
+    }
+  *again_out = TRUE;
+  atm_digest_of (digest != NULL ? digest->algorithm : ATM_HASH_SHA256, bytes, &actual);
+  if (digest != NULL && !atm_digest_check (digest, bytes, "the manifest", error))
+    return atm_prefix_error (error, "%s", answer.host);
+  if (!atm_blob_check_digest_header (&answer, &actual, error))
     return FALSE;
 
   *bytes_out = g_steal_pointer (&bytes);
-  *content_type_out = g_strdup (soup_message_headers_get_one (headers, "Content-Type"));
+  *content_type_out = g_strdup (soup_message_headers_get_one (answer.headers, "Content-Type"));
   return TRUE;
+}
+
+/* What is whole and wrong was damaged by somebody on the way, perhaps: once more, past caches. */
+static gboolean
+get_manifest_from (AtmRegistry *self, guint index, const AtmDigest *digest, GBytes **bytes_out,
+                   char **content_type_out, GCancellable *cancellable, GError **error)
+{
+  const AtmImageName *name = atm_endpoint_get_name (self->image->endpoints->pdata[index]);
+  g_autoptr (GError) first = NULL;
+  gboolean again = FALSE;
+
+  if (digest == NULL && name->has_digest)
+    digest = &name->digest;
+  if (get_manifest_once (self, index, digest, FALSE, bytes_out, content_type_out, &again,
+                         cancellable, &first))
+    return TRUE;
+  if (again)
+    return get_manifest_once (self, index, digest, TRUE, bytes_out, content_type_out, &again,
+                              cancellable, error);
+  g_propagate_error (error, g_steal_pointer (&first));
+  return FALSE;
 }
 
 /* A user who forgot the repository gets an image of Docker Hub with the name of a host. */
 static gboolean
-hint_at_host (AtmRegistry *self, GError **error)
+hint_at_host (Image *image, GError **error)
 {
-  const char *path = self->logical->path;
+  const char *path = image->logical->path;
 
   if (error == NULL || !g_error_matches (*error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND)
-      || self->logical->domain_typed || !g_str_has_prefix (path, LOCAL_NAMESPACE))
+      || image->logical->domain_typed || !g_str_has_prefix (path, LOCAL_NAMESPACE))
     return FALSE;
   path += strlen (LOCAL_NAMESPACE);
   if (g_str_equal (path, "localhost") || strchr (path, '.') != NULL)
     {
       g_autofree char *message
           = g_strdup_printf ("%s; if “%s” is a registry, name an image in it: %s/IMAGE",
-                             (*error)->message, path, self->logical->familiar);
+                             (*error)->message, path, image->logical->familiar);
 
       g_free ((*error)->message);
       (*error)->message = g_steal_pointer (&message);
@@ -363,53 +272,179 @@ registry_get_manifest (AtmSource *source, const AtmDigest *digest, GBytes **byte
                        char **content_type_out, GCancellable *cancellable, GError **error)
 {
   AtmRegistry *self = ATM_REGISTRY (source);
+  Image *image = self->image;
+  const guint first = get_chosen (image);
+  g_auto (Failures) failures = { 0 };
 
-  if (digest == NULL && self->physical->has_digest)
-    digest = &self->physical->digest;
-  if (get_manifest (self, digest, bytes_out, content_type_out, cancellable, error))
-    return TRUE;
-  (void) hint_at_host (self, error);
-  return atm_prefix_error (error, "%s", self->what);
+  for (guint n = 0; n < image->endpoints->len; n++)
+    {
+      const guint index = get_nth (first, n);
+      GError *local = NULL;
+
+      if (get_manifest_from (self, index, digest, bytes_out, content_type_out, cancellable, &local))
+        {
+          warn_of_mirrors (image, &failures);
+          choose (image, index);
+          return TRUE;
+        }
+      add_failure (image, &failures, index, local);
+      if (g_cancellable_is_cancelled (cancellable))
+        break;
+    }
+  (void) throw_failures (image, &failures, error);
+  return hint_at_host (image, error);
+}
+
+/* ---- blobs ---- */
+
+/* How often the blob has come to nothing, this time not counted. */
+static guint
+note_progress (Image *image, const char *digest, guint64 start_bytes)
+{
+  Progress *progress = NULL;
+  guint fruitless = 0;
+
+  g_mutex_lock (&image->lock);
+  progress = g_hash_table_lookup (image->progress, digest);
+  if (progress == NULL)
+    {
+      progress = g_new0 (Progress, 1);
+      g_hash_table_insert (image->progress, g_strdup (digest), progress);
+    }
+  else
+    progress->fruitless = start_bytes > progress->start_bytes ? 0 : progress->fruitless + 1;
+  progress->start_bytes = start_bytes;
+  fruitless = progress->fruitless;
+  g_mutex_unlock (&image->lock);
+  return fruitless;
+}
+
+/* The stream needs the session, and may live longer than the caller's reference to us. */
+static void
+keep_alive (AtmRegistry *self, GInputStream *stream)
+{
+  g_object_set_data_full (G_OBJECT (stream), "atm-registry", g_object_ref (self), g_object_unref);
+}
+
+/* A layer that its publisher may not put into registries (registry.md 4.5). */
+static gboolean
+request_urls (AtmRegistry *self, const AtmDescriptor *descriptor, AtmBlobPart *part,
+              Failures *failures, GInputStream **stream_out, GCancellable *cancellable)
+{
+  if (self->anywhere == NULL)
+    self->anywhere = atm_http_new (self->image->context, FALSE, NULL);
+  for (guint i = 0; descriptor->urls[i] != NULL; i++)
+    {
+      GError *local = NULL;
+
+      if (atm_blob_request_url (self->anywhere, descriptor->urls[i], descriptor, part, stream_out,
+                                cancellable, &local))
+        return TRUE;
+      g_ptr_array_add (failures->errors, local);
+    }
+  return FALSE;
 }
 
 static gboolean
-open_blob (AtmRegistry *self, const AtmDescriptor *descriptor, const char *digest,
-           GInputStream **stream_out, GCancellable *cancellable, GError **error)
+registry_resume_blob (AtmSource *source, const AtmDescriptor *descriptor, AtmBlobPart *part,
+                      GInputStream **stream_out, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *rest = g_strconcat ("blobs/", digest, NULL);
-  g_autofree char *thing = g_strconcat ("blob ", digest, NULL);
-  g_autoptr (SoupMessage) message = NULL;
-  g_autoptr (GInputStream) body = NULL;
-  SoupMessageHeaders *headers = NULL;
+  AtmRegistry *self = ATM_REGISTRY (source);
+  Image *image = self->image;
+  g_autofree char *digest = atm_digest_to_string (&descriptor->digest);
+  const guint n_endpoints = image->endpoints->len;
+  const guint first = get_chosen (image);
+  g_auto (Failures) failures = { 0 };
+  guint fruitless = 0, skipped = 0;
 
-  if (!get (self, rest, NULL, thing, &message, &body, cancellable, error))
-    return FALSE;
-  headers = soup_message_get_response_headers (message);
-  if (soup_message_headers_get_encoding (headers) == SOUP_ENCODING_CONTENT_LENGTH
-      && (guint64) soup_message_headers_get_content_length (headers) != descriptor->size_bytes)
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE,
-                      "the registry announces %" G_GOFFSET_FORMAT
-                      " bytes for the %s, but the manifest says %" G_GUINT64_FORMAT,
-                      soup_message_headers_get_content_length (headers), thing,
-                      descriptor->size_bytes);
-  if (!check_digest_header (message, &descriptor->digest, NULL, error))
-    return FALSE;
+  /* There is nothing left to ask for. */
+  if (part->start_bytes > 0 && part->start_bytes == descriptor->size_bytes)
+    {
+      *stream_out = g_memory_input_stream_new ();
+      return TRUE;
+    }
+  fruitless = note_progress (image, digest, part->start_bytes);
+  /* Whoever has cut it off or sent the wrong bytes may do so again: the next one, and past caches.
+   */
+  skipped = fruitless % n_endpoints;
+  for (guint n = 0; n < n_endpoints; n++)
+    {
+      const guint index = get_nth (first, (skipped + n) % n_endpoints);
+      AtmHttp *http = NULL;
+      GError *local = NULL;
 
-  /* The stream needs the session, and may live longer than the caller's reference to us. */
-  g_object_set_data_full (G_OBJECT (body), "atm-registry", g_object_ref (self), g_object_unref);
-  *stream_out = g_steal_pointer (&body);
-  return TRUE;
+      if (get_http (self, index, &http, &local)
+          && atm_blob_request (image->endpoints->pdata[index], http, descriptor, fruitless > 0,
+                               part, stream_out, cancellable, &local))
+        {
+          keep_alive (self, *stream_out);
+          return TRUE;
+        }
+      add_failure (image, &failures, index, local);
+      if (g_cancellable_is_cancelled (cancellable))
+        return throw_failures (image, &failures, error);
+    }
+  if (descriptor->urls != NULL
+      && request_urls (self, descriptor, part, &failures, stream_out, cancellable))
+    {
+      keep_alive (self, *stream_out);
+      return TRUE;
+    }
+  return throw_failures (image, &failures, error);
 }
 
+/* A small blob, as the configuration is: whole or not at all, from whoever has it right. */
 static gboolean
 registry_open_blob (AtmSource *source, const AtmDescriptor *descriptor, GInputStream **stream_out,
                     GCancellable *cancellable, GError **error)
 {
   AtmRegistry *self = ATM_REGISTRY (source);
-  g_autofree char *digest = atm_digest_to_string (&descriptor->digest);
+  Image *image = self->image;
+  const guint first = get_chosen (image);
+  g_auto (Failures) failures = { 0 };
+  g_auto (AtmBlobPart) part = { 0 };
 
-  return open_blob (self, descriptor, digest, stream_out, cancellable, error)
-         || atm_prefix_error (error, "%s", self->what);
+  if (descriptor->size_bytes > ATM_CONFIG_MAX_BYTES || descriptor->urls != NULL)
+    return registry_resume_blob (source, descriptor, &part, stream_out, cancellable, error);
+  for (guint n = 0; n < image->endpoints->len; n++)
+    {
+      const guint index = get_nth (first, n);
+      AtmHttp *http = NULL;
+      GError *local = NULL;
+      g_autoptr (GBytes) bytes = NULL;
+
+      if (get_http (self, index, &http, &local)
+          && atm_blob_fetch_small (image->endpoints->pdata[index], http, descriptor, &bytes,
+                                   cancellable, &local))
+        {
+          *stream_out = g_memory_input_stream_new_from_bytes (bytes);
+          return TRUE;
+        }
+      add_failure (image, &failures, index, local);
+      if (g_cancellable_is_cancelled (cancellable))
+        break;
+    }
+  return throw_failures (image, &failures, error);
+}
+
+/* ---- the object ---- */
+
+/* (transfer full) */
+static AtmRegistry *
+registry_new (Image *image)
+{
+  AtmRegistry *self = g_object_new (ATM_TYPE_REGISTRY, NULL);
+
+  self->image = image_ref (image);
+  self->https = g_ptr_array_new_full (image->endpoints->len, (GDestroyNotify) atm_http_free);
+  g_ptr_array_set_size (self->https, (int) image->endpoints->len);
+  return self;
+}
+
+static AtmSource *
+registry_new_sibling (AtmSource *source)
+{
+  return ATM_SOURCE (registry_new (ATM_REGISTRY (source)->image));
 }
 
 static void
@@ -417,6 +452,8 @@ registry_source_init (AtmSourceInterface *iface)
 {
   iface->get_manifest = registry_get_manifest;
   iface->open_blob = registry_open_blob;
+  iface->resume_blob = registry_resume_blob;
+  iface->new_sibling = registry_new_sibling;
 }
 
 static void
@@ -424,13 +461,9 @@ registry_finalize (GObject *object)
 {
   AtmRegistry *self = ATM_REGISTRY (object);
 
-  g_free (self->what);
-  atm_name_free (self->logical);
-  atm_name_free (self->physical);
-  atm_http_free (self->http);
-  g_clear_pointer (&self->base, g_uri_unref);
-  atm_challenge_free (self->challenge);
-  g_free (self->authorization);
+  g_clear_pointer (&self->https, g_ptr_array_unref);
+  atm_http_free (self->anywhere);
+  image_unref (self->image);
   G_OBJECT_CLASS (atm_registry_parent_class)->finalize (object);
 }
 
@@ -446,39 +479,42 @@ atm_registry_init (AtmRegistry *self)
   (void) self;
 }
 
-/* @name of the logical name or of the place it was rewritten to. */
-static gboolean
-check_blocked (const AtmRegistriesConf *conf, const AtmImageName *name, const char *what,
-               AtmRegistryEndpoint *endpoint_out, GError **error)
-{
-  if (!atm_registries_conf_look_up (conf, name, endpoint_out, error))
-    return atm_prefix_error (error, "%s", what);
-  if (endpoint_out->blocked)
-    return atm_throw (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED,
-                      "%s: registries.conf blocks it (“blocked = true” for %s/%s)", what,
-                      name->domain, name->path);
-  return TRUE;
-}
-
 gboolean
 atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf, GProxyResolver *proxies,
-                   AtmSource **source_out, GError **error)
+                   const AtmRegistryOptions *options, AtmSource **source_out, GError **error)
 {
-  g_autoptr (AtmRegistry) self = g_object_new (ATM_TYPE_REGISTRY, NULL);
-  g_auto (AtmRegistryEndpoint) endpoint = { 0 };
-  g_auto (AtmRegistryEndpoint) place = { 0 };
+  const AtmRegistryOptions no_options = { 0 };
+  const AtmRegistryOptions *given = options != NULL ? options : &no_options;
+  g_autofree char *what = atm_origin_to_string (origin);
+  g_autoptr (GPtrArray) places = NULL;
+  Image *image = NULL;
 
   g_return_val_if_fail (origin->transport == ATM_TRANSPORT_DOCKER, FALSE);
-  self->what = atm_origin_to_string (origin);
-  if (!check_blocked (conf, origin->name, self->what, &endpoint, error)
-      || !check_blocked (conf, endpoint.physical, self->what, &place, error))
-    return FALSE;
+  if (!atm_registries_conf_look_up (conf, origin->name, &places, error))
+    return atm_prefix_error (error, "%s", what);
+  if (origin->scheme == ATM_SCHEME_HTTP && given->tls_verify == ATM_TLS_VERIFY)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                      "%s: “http:” and “--tls-verify” contradict each other; leave one out", what);
 
-  self->logical = atm_name_copy (origin->name);
-  self->physical = g_steal_pointer (&endpoint.physical);
-  self->scheme = origin->scheme;
-  self->insecure = endpoint.insecure;
-  self->http = atm_http_new (is_insecure (self), proxies);
-  *source_out = ATM_SOURCE (g_steal_pointer (&self));
+  image = g_new0 (Image, 1);
+  g_atomic_ref_count_init (&image->references);
+  image->context = atm_registry_context_new (proxies, given);
+  image->what = g_steal_pointer (&what);
+  image->logical = atm_name_copy (origin->name);
+  image->endpoints = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_endpoint_free);
+  image->progress = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_mutex_init (&image->lock);
+  for (guint i = 0; i < places->len; i++)
+    {
+      const AtmRegistryEndpoint *place = places->pdata[i];
+
+      /* “http:” and “https:” are said of the place that the user named. */
+      g_ptr_array_add (image->endpoints,
+                       atm_endpoint_new (image->context, image->logical, place,
+                                         place->is_mirror ? ATM_SCHEME_CONFIGURED : origin->scheme,
+                                         given->tls_verify));
+    }
+  *source_out = ATM_SOURCE (registry_new (image));
+  image_unref (image);
   return TRUE;
 }

@@ -4,6 +4,7 @@
 #include "image/origin.h"
 #include "image/source.h"
 #include "registry/conf.h"
+#include "registry/options.h"
 
 /* The client of a registry: an AtmSource that speaks the distribution API (registry.md 3). */
 
@@ -12,6 +13,7 @@
  * @origin: (borrowed): of %ATM_TRANSPORT_DOCKER
  * @conf: (borrowed): what applies to it
  * @proxies: (borrowed): from atm_proxy_resolver_new()
+ * @options: (borrowed) (nullable): what the user said; %NULL: nothing
  * @source_out: (out) (transfer full): the image; nothing has been asked yet
  * @error: %ATM_SOURCE_ERROR_DENIED if the configuration blocks it, %G_IO_ERROR
  *
@@ -19,4 +21,5 @@
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_registry_open (const AtmOrigin *origin, const AtmRegistriesConf *conf,
-                            GProxyResolver *proxies, AtmSource **source_out, GError **error);
+                            GProxyResolver *proxies, const AtmRegistryOptions *options,
+                            AtmSource **source_out, GError **error);

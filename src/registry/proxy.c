@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "util/text.h"
+
 #define DIRECT "direct://"
 
 /* Lower case wins, as in other programs. */
@@ -54,4 +56,54 @@ atm_proxy_resolver_new (char **environment)
   g_simple_proxy_resolver_set_uri_proxy (G_SIMPLE_PROXY_RESOLVER (resolver), "http", http_uri);
   g_simple_proxy_resolver_set_uri_proxy (G_SIMPLE_PROXY_RESOLVER (resolver), "https", https_uri);
   return resolver;
+}
+
+/* The address of the HTTP proxy on the way to @uri; NULL for none. */
+static GUri *
+look_up (GProxyResolver *resolver, GUri *uri)
+{
+  g_autofree char *text
+      = g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT);
+  g_auto (GStrv) proxies = g_proxy_resolver_lookup (resolver, text, NULL, NULL);
+
+  if (proxies == NULL || proxies[0] == NULL || g_str_equal (proxies[0], DIRECT))
+    return NULL;
+  return g_uri_parse (proxies[0], SOUP_HTTP_URI_FLAGS, NULL);
+}
+
+char *
+atm_proxy_dup_host (GProxyResolver *resolver, GUri *uri)
+{
+  g_autoptr (GUri) proxy = look_up (resolver, uri);
+  g_autofree char *text = NULL;
+
+  if (proxy == NULL || g_uri_get_host (proxy) == NULL)
+    return NULL;
+  text = g_uri_get_port (proxy) > 0
+             ? g_strdup_printf ("%s:%d", g_uri_get_host (proxy), g_uri_get_port (proxy))
+             : g_strdup (g_uri_get_host (proxy));
+  return atm_text_escape (text);
+}
+
+void
+atm_proxy_authorize (GProxyResolver *resolver, SoupMessage *message)
+{
+  GUri *uri = soup_message_get_uri (message);
+  g_autoptr (GUri) proxy = NULL;
+  g_autofree char *login = NULL, *encoded = NULL, *header = NULL;
+
+  /* To an “https:” host there is a tunnel, and what is sent through it is not for the proxy. */
+  if (g_str_equal (g_uri_get_scheme (uri), "https")
+      && !g_str_equal (soup_message_get_method (message), SOUP_METHOD_CONNECT))
+    return;
+  proxy = look_up (resolver, uri);
+  if (proxy == NULL || g_uri_get_user (proxy) == NULL
+      || !g_str_has_prefix (g_uri_get_scheme (proxy), "http"))
+    return;
+  login = g_strconcat (g_uri_get_user (proxy), ":",
+                       g_uri_get_password (proxy) != NULL ? g_uri_get_password (proxy) : "", NULL);
+  encoded = g_base64_encode ((const guchar *) login, strlen (login));
+  header = g_strconcat ("Basic ", encoded, NULL);
+  soup_message_headers_replace (soup_message_get_request_headers (message), "Proxy-Authorization",
+                                header);
 }

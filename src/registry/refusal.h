@@ -19,10 +19,11 @@ char *atm_refusal_describe (guint status, GBytes *body);
 /**
  * atm_refusal_throw:
  * @host: who answered
+ * @retry_after: (nullable): what it says in the header of that name, untrusted
  * @thing: what was asked for, as in “image”
  * @error: %ATM_SOURCE_ERROR
  *
  * Returns: %FALSE, always
  */
 gboolean atm_refusal_throw (GError **error, guint status, GBytes *body, const char *host,
-                            const char *thing);
+                            const char *retry_after, const char *thing);

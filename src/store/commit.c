@@ -20,9 +20,8 @@ atm_commit_draft_clear (AtmCommitDraft *draft)
   g_clear_pointer (&draft->metadata, g_variant_unref);
 }
 
-gboolean
-atm_commit_draft (AtmObjects *objects, AtmTree *tree, GVariant *metadata, AtmCommitDraft *draft_out,
-                  GCancellable *cancellable, GError **error)
+static gboolean
+take_metadata (GVariant *metadata, AtmCommitDraft *draft_out, GError **error)
 {
   g_autoptr (GVariant) sunk = g_variant_ref_sink (metadata);
 
@@ -31,11 +30,26 @@ atm_commit_draft (AtmObjects *objects, AtmTree *tree, GVariant *metadata, AtmCom
                       "Manifest, configuration, signatures and verdict together are larger than "
                       "the %d MiB that OSTree can store",
                       OSTREE_MAX_METADATA_SIZE / (1024 * 1024));
-  if (!atm_tree_write (tree, objects, draft_out->contents, cancellable, error))
-    return FALSE;
-  memcpy (draft_out->folder, atm_tree_get_root (tree)->checksum, ATM_CHECKSUM_BYTES);
   draft_out->metadata = g_steal_pointer (&sunk);
   return TRUE;
+}
+
+gboolean
+atm_commit_draft (AtmObjects *objects, AtmTree *tree, GVariant *metadata, AtmCommitDraft *draft_out,
+                  GCancellable *cancellable, GError **error)
+{
+  memcpy (draft_out->folder, atm_tree_get_root (tree)->checksum, ATM_CHECKSUM_BYTES);
+  return take_metadata (metadata, draft_out, error)
+         && atm_tree_write (tree, objects, draft_out->contents, cancellable, error);
+}
+
+gboolean
+atm_commit_draft_stored (const char *contents, const char *folder, GVariant *metadata,
+                         AtmCommitDraft *draft_out, GError **error)
+{
+  ostree_checksum_inplace_to_bytes (contents, draft_out->contents);
+  ostree_checksum_inplace_to_bytes (folder, draft_out->folder);
+  return take_metadata (metadata, draft_out, error);
 }
 
 gboolean

@@ -30,6 +30,17 @@ gboolean atm_commit_draft (AtmObjects *objects, AtmTree *tree, GVariant *metadat
                            AtmCommitDraft *draft_out, GCancellable *cancellable, GError **error);
 
 /**
+ * atm_commit_draft_stored:
+ * @contents: checksum of a dirtree that the repository has
+ * @folder: checksum of a dirmeta that it has
+ *
+ * As atm_commit_draft(), of a tree that is stored already.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_commit_draft_stored (const char *contents, const char *folder, GVariant *metadata,
+                                  AtmCommitDraft *draft_out, GError **error);
+
+/**
  * atm_commit_write:
  * @commit_out: (out) (transfer full): checksum of the commit, which has no ref yet
  * @error: %G_IO_ERROR

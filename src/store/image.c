@@ -24,6 +24,8 @@ atm_stored_image_free (AtmStoredImage *image)
   g_clear_pointer (&image->manifest, g_bytes_unref);
   g_clear_pointer (&image->config, g_bytes_unref);
   g_clear_pointer (&image->signatures, g_ptr_array_unref);
+  g_clear_pointer (&image->site_commit, g_bytes_unref);
+  g_clear_pointer (&image->site_signatures, g_ptr_array_unref);
   g_free (image->verdict);
   g_free (image->notice);
   g_free (image->problem);
@@ -51,28 +53,6 @@ sum_layers (GBytes *manifest)
   for (guint i = 0; i < parsed->layers->len; i++)
     sum += ((const AtmDescriptor *) parsed->layers->pdata[i])->size_bytes;
   return sum;
-}
-
-static GBytes *
-lookup_bytes (GVariant *metadata, const char *key)
-{
-  g_autoptr (GVariant) value = g_variant_lookup_value (metadata, key, G_VARIANT_TYPE_BYTESTRING);
-
-  return value != NULL ? g_variant_get_data_as_bytes (value) : NULL;
-}
-
-static void
-read_signatures (GVariant *metadata, GPtrArray *signatures)
-{
-  g_autoptr (GVariant) values
-      = g_variant_lookup_value (metadata, ATM_KEY_IMAGE_SIGNATURES, G_VARIANT_TYPE ("aay"));
-
-  for (gsize i = 0; values != NULL && i < g_variant_n_children (values); i++)
-    {
-      g_autoptr (GVariant) value = g_variant_get_child_value (values, i);
-
-      g_ptr_array_add (signatures, g_variant_get_data_as_bytes (value));
-    }
 }
 
 /* The Python tool: /signature-1 to /signature-N in the tree (system-image.md 9.3). */
@@ -121,8 +101,11 @@ read_ours (AtmStoredImage *image, GVariant *metadata, const char *reference, GEr
 
   g_free (image->reference);
   image->reference = g_strdup (stored);
-  image->config = lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
-  read_signatures (metadata, image->signatures);
+  image->config = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
+  g_ptr_array_unref (image->signatures);
+  image->signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SIGNATURES);
+  image->site_commit = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_SITE_COMMIT);
+  image->site_signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SITE_SIGNATURES);
   (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_VERDICT, "s", &image->verdict);
   (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_NOTICE, "s", &image->notice);
   return TRUE;

@@ -21,6 +21,13 @@ static const struct
   { "min-free-space-size", "500MB" },
 };
 
+OstreeRepo *
+atm_repo_new (GFile *file)
+{
+  return g_object_new (OSTREE_TYPE_REPO, "path", file, "remotes-config-dir",
+                       ATM_SYSCONFDIR "/ostree/remotes.d", NULL);
+}
+
 static gboolean
 create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GError **error)
 {
@@ -55,7 +62,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
                 GError **error)
 {
   g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+  g_autoptr (OstreeRepo) repo = atm_repo_new (file);
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (GError) local_error = NULL;
   OstreeRepoMode mode;
@@ -69,7 +76,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
         }
       /* libostree leaks where an object is opened after it failed to open. */
       g_object_unref (repo);
-      repo = ostree_repo_new (file);
+      repo = atm_repo_new (file);
       if (!create_repo (repo, path, cancellable, error))
         return atm_prefix_error (error, "Creating the repository %s", path);
     }
@@ -113,6 +120,13 @@ AtmStoreLimits *
 atm_store_get_limits (AtmStore *store)
 {
   return &store->limits;
+}
+
+void
+atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes, gboolean skip_invalid_names)
+{
+  store->limits.layer_max_bytes = layer_max_bytes > 0 ? layer_max_bytes : ATM_LAYER_MAX_BYTES;
+  store->limits.skip_invalid_names = skip_invalid_names;
 }
 
 /* Whether @commit has a merged tree that can be written as @name. */

@@ -22,6 +22,8 @@
 #define ATM_KEY_IMAGE_SIGNATURES "atomic.image.signatures"
 #define ATM_KEY_IMAGE_VERDICT "atomic.image.verdict"
 #define ATM_KEY_IMAGE_NOTICE "atomic.image.notice"
+#define ATM_KEY_IMAGE_SITE_COMMIT "atomic.image.site-commit"
+#define ATM_KEY_IMAGE_SITE_SIGNATURES "atomic.image.site-signatures"
 #define ATM_KEY_IMAGE_SIZE "atomic.image.size"
 #define ATM_KEY_SIZE "docker.size"
 #define ATM_KEY_UNCOMPRESSED_SIZE "docker.uncompressed_size"
@@ -52,6 +54,11 @@ struct _AtmStore
   gboolean in_transaction;
 };
 
+/* (transfer full): the repository @file, not opened yet; it knows the remotes in
+   SYSCONFDIR/ostree/remotes.d besides its own, so that a host can have them before its repository.
+ */
+OstreeRepo *atm_repo_new (GFile *file);
+
 /**
  * atm_ref_is_blob:
  * @ref: below %ATM_REF_PREFIX
@@ -67,3 +74,25 @@ gboolean atm_ref_is_blob (const char *ref);
  * Returns: (transfer none): the bounds for layers, which tests make smaller
  */
 AtmStoreLimits *atm_store_get_limits (AtmStore *store);
+
+/**
+ * atm_image_metadata_new:
+ * @verdict: (borrowed): why the image is allowed
+ * @reference: as typed
+ * @canonical: atm_origin_to_string()
+ * @manifest: (borrowed): UTF-8 without NUL, as the reader of manifests makes sure
+ * @diff_ids: (borrowed) (element-type AtmDigest): base first
+ * @size_bytes: of all layers as transferred
+ * @notice: (nullable): what was left out
+ *
+ * Returns: (transfer floating): the metadata of an image commit (man/atomic-store.5)
+ */
+GVariant *atm_image_metadata_new (const AtmVerdict *verdict, const char *reference,
+                                  const char *canonical, GBytes *manifest, GBytes *config,
+                                  const GArray *diff_ids, guint64 size_bytes, const char *notice);
+
+/* (transfer full) (nullable): the value of type ay. */
+GBytes *atm_metadata_lookup_bytes (GVariant *metadata, const char *key);
+
+/* (transfer full) (element-type GBytes): the value of type aay; empty if there is none. */
+GPtrArray *atm_metadata_lookup_blobs (GVariant *metadata, const char *key);

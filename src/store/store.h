@@ -14,9 +14,10 @@ GQuark atm_store_error_quark (void);
 
 typedef enum
 {
-  ATM_STORE_ERROR_NOT_FOUND,  /* no such image */
-  ATM_STORE_ERROR_LAYER,      /* a layer that is damaged, hostile or not what the config says */
-  ATM_STORE_ERROR_UNSUPPORTED /* a layer that cannot be stored (compression, name) */
+  ATM_STORE_ERROR_NOT_FOUND,   /* no such image */
+  ATM_STORE_ERROR_LAYER,       /* a layer that is damaged, hostile or not what the config says */
+  ATM_STORE_ERROR_UNSUPPORTED, /* a layer that cannot be stored (compression, name) */
+  ATM_STORE_ERROR_SITE /* what another repository serves is not the image that was asked for */
 } AtmStoreError;
 
 /* An open repository. Not for several threads at once. */
@@ -36,25 +37,39 @@ gboolean atm_store_open (const char *path, gboolean create, AtmStore **store_out
 void atm_store_free (AtmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStore, atm_store_free)
 
+/**
+ * atm_store_set_layer_limits:
+ * @layer_max_bytes: of one layer, uncompressed; 0: 64 GiB
+ * @skip_invalid_names: entries whose names are not UTF-8 are left out, and noted; else they are
+ *   %ATM_STORE_ERROR_UNSUPPORTED
+ *
+ * For the transactions that begin after it.
+ */
+void atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes,
+                                 gboolean skip_invalid_names);
+
 /* ---- images that are there ---- */
 
 /* An image in the store, as its commit tells it. */
 typedef struct
 {
-  char *reference;       /* (owned): as typed, from the ref or, where hashed, the metadata */
-  char *canonical;       /* (owned) (nullable): atm_origin_to_string() at the pull; %NULL in
-                            repositories of the Python tool */
-  char *commit;          /* (owned): checksum of the image commit */
-  AtmDigest digest;      /* of the manifest: the image id (system-image.md 9.4) */
-  GBytes *manifest;      /* (owned): as served */
-  GBytes *config;        /* (owned) (nullable): the config blob */
-  GPtrArray *signatures; /* (owned) (element-type GBytes): accepted at the pull */
-  char *verdict;         /* (owned) (nullable): atm_verdict_to_json() of the pull */
-  guint64 created_unix;  /* when it was pulled: the commit's time */
-  guint64 size_bytes;    /* compressed layers summed; 0 if unknown */
-  char *notice;          /* (owned) (nullable): devices that were skipped, and the like */
-  char *problem;         /* (owned) (nullable): in lists: why the metadata cannot be read; only
-                            reference, commit and signatures are set then */
+  char *reference;            /* (owned): as typed, from the ref or, where hashed, the metadata */
+  char *canonical;            /* (owned) (nullable): atm_origin_to_string() at the pull; %NULL in
+                                 repositories of the Python tool */
+  char *commit;               /* (owned): checksum of the image commit */
+  AtmDigest digest;           /* of the manifest: the image id (system-image.md 9.4) */
+  GBytes *manifest;           /* (owned): as served */
+  GBytes *config;             /* (owned) (nullable): the config blob */
+  GPtrArray *signatures;      /* (owned) (element-type GBytes): accepted at the pull */
+  GBytes *site_commit;        /* (owned) (nullable): of an image of a site, the commit it served */
+  GPtrArray *site_signatures; /* (owned) (nullable) (element-type GBytes): of that commit, accepted
+                                 at the pull */
+  char *verdict;              /* (owned) (nullable): atm_verdict_to_json() of the pull */
+  guint64 created_unix;       /* when it was pulled: the commit's time */
+  guint64 size_bytes;         /* compressed layers summed; 0 if unknown */
+  char *notice;               /* (owned) (nullable): devices that were skipped, and the like */
+  char *problem;              /* (owned) (nullable): in lists: why the metadata cannot be read; only
+                                 reference, commit and signatures are set then */
 } AtmStoredImage;
 
 void atm_stored_image_free (AtmStoredImage *image);
@@ -152,6 +167,20 @@ gboolean atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn 
                               GCancellable *cancellable, GError **error);
 void atm_store_txn_free (AtmStoreTxn *txn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoreTxn, atm_store_txn_free)
+
+/**
+ * atm_store_txn_has_layer:
+ * @descriptor: (borrowed): a layer of the manifest
+ * @diff_id: (borrowed): what the config says of it
+ * @found_out: (out): whether atm_store_txn_add_stored_layer() would find it
+ * @error: %G_IO_ERROR
+ *
+ * Asks for any layer of the image, in any order, and changes nothing.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                  const AtmDigest *diff_id, gboolean *found_out,
+                                  GCancellable *cancellable, GError **error);
 
 /**
  * atm_store_txn_add_stored_layer:

@@ -2,11 +2,10 @@
 #include "store/store.h"
 
 #include "image/name.h"
-#include "store/inflate.h"
+#include "store/import.h"
 #include "store/layer-commit.h"
 #include "store/merge.h"
 #include "store/store-private.h"
-#include "store/tar.h"
 #include "util/error.h"
 
 typedef struct
@@ -163,6 +162,7 @@ typedef struct
 {
   AtmLayerDraft *draft; /* (owned) (nullable) */
   AtmLayer *layer;      /* (owned) (nullable) */
+  gboolean is_alias;    /* it is stored under another digest */
 } Stored;
 
 static void
@@ -244,6 +244,7 @@ find_by_diff_id (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDig
                                  error))
         return FALSE;
       stored->draft = atm_layer_draft_new_alias (draft, descriptor);
+      stored->is_alias = TRUE;
       return TRUE;
     }
 
@@ -258,7 +259,18 @@ find_by_diff_id (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDig
     return TRUE;
   stored->draft = atm_layer_draft_new_alias (found.draft, descriptor);
   stored->layer = g_steal_pointer (&found.layer);
+  stored->is_alias = TRUE;
   return TRUE;
+}
+
+/* The layer by its digest or by its diff ID. */
+static gboolean
+find_stored (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+             Stored *stored, GCancellable *cancellable, GError **error)
+{
+  return find_by_digest (txn, descriptor, diff_id, stored, cancellable, error)
+         && (stored->layer != NULL
+             || find_by_diff_id (txn, descriptor, diff_id, stored, cancellable, error));
 }
 
 static gboolean
@@ -277,21 +289,27 @@ add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDi
       return TRUE;
     }
 
-  if (!find_by_digest (txn, descriptor, diff_id, &stored, cancellable, error))
+  if (!find_stored (txn, descriptor, diff_id, &stored, cancellable, error))
     return FALSE;
+  *found_out = stored.layer != NULL;
   if (stored.layer == NULL)
-    {
-      if (!find_by_diff_id (txn, descriptor, diff_id, &stored, cancellable, error))
-        return FALSE;
-      if (stored.layer != NULL)
-        {
-          draft = stored.draft;
-          g_ptr_array_add (txn->drafts, g_steal_pointer (&stored.draft));
-        }
-    }
-  else
-    draft = stored.draft;
-  if (stored.layer != NULL && !merge (txn, stored.layer, &draft->info, cancellable, error))
+    return TRUE;
+  if (!merge (txn, stored.layer, &stored.draft->info, cancellable, error))
+    return FALSE;
+  if (stored.is_alias)
+    g_ptr_array_add (txn->drafts, g_steal_pointer (&stored.draft));
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                         const AtmDigest *diff_id, gboolean *found_out, GCancellable *cancellable,
+                         GError **error)
+{
+  g_auto (Stored) stored = { 0 };
+
+  if (!check_open (txn, error)
+      || !find_stored (txn, descriptor, diff_id, &stored, cancellable, error))
     return FALSE;
   *found_out = stored.layer != NULL;
   return TRUE;
@@ -314,20 +332,20 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
         GInputStream *blob, GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
-  g_autoptr (AtmInflate) inflate = atm_inflate_new (blob, diff_id->algorithm, &store->limits);
-  g_autoptr (AtmLayer) layer = NULL;
+  g_auto (AtmImported) imported = { 0 };
   g_auto (AtmLayerInfo) info = { 0 };
   AtmLayerDraft *draft = NULL;
 
-  if (!atm_tar_read (inflate, txn->objects, &store->limits, &layer, &info.notice, cancellable,
-                     error))
+  if (!atm_import_layer (blob, diff_id->algorithm, txn->objects, &store->limits, &imported,
+                         cancellable, error))
     return FALSE;
 
   info.digest = descriptor->digest;
   info.size_bytes = descriptor->size_bytes;
-  info.uncompressed_bytes = atm_inflate_get_size (inflate);
+  info.uncompressed_bytes = imported.uncompressed_bytes;
   info.media_type = g_strdup (descriptor->media_type);
-  atm_inflate_finish (inflate, &info.diff_id);
+  info.diff_id = imported.diff_id;
+  info.notice = g_steal_pointer (&imported.notice);
   if (!atm_digest_equal (&info.diff_id, diff_id))
     {
       g_autofree char *wanted = atm_digest_to_string (diff_id);
@@ -337,10 +355,10 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
                         "It unpacks to %s, but the image configuration says %s", actual, wanted);
     }
 
-  if (!atm_layer_draft_new (store, txn->objects, layer, &info, &draft, cancellable, error))
+  if (!atm_layer_draft_new (store, txn->objects, imported.layer, &info, &draft, cancellable, error))
     return FALSE;
   g_ptr_array_add (txn->drafts, draft);
-  return merge (txn, layer, &info, cancellable, error);
+  return merge (txn, imported.layer, &info, cancellable, error);
 }
 
 gboolean
@@ -387,80 +405,52 @@ check_complete (AtmStoreTxn *txn, GBytes *manifest, GBytes *config, GError **err
   return TRUE;
 }
 
-static void
-add_bytes (GVariantBuilder *builder, const char *key, GBytes *bytes)
-{
-  g_variant_builder_add (builder, "{sv}", key,
-                         g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE));
-}
-
-static void
-add_string (GVariantBuilder *builder, const char *key, const char *value)
-{
-  g_variant_builder_add (builder, "{sv}", key, g_variant_new_string (value));
-}
-
 static GVariant *
 make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, GBytes *manifest,
                GBytes *config)
 {
-  GPtrArray *signatures = atm_verdict_get_signatures (txn->verdict);
-  g_autofree char *digest = atm_digest_to_string (atm_verdict_get_digest (txn->verdict));
-  g_autofree char *verdict = atm_verdict_to_json (txn->verdict);
-  g_autofree char *count = g_strdup_printf ("%u", signatures->len);
-  g_autofree char *text
-      = g_strndup (g_bytes_get_data (manifest, NULL), g_bytes_get_size (manifest));
-  g_auto (GVariantBuilder) metadata = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-  g_auto (GVariantBuilder) diff_ids = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
-  g_auto (GVariantBuilder) blobs = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aay"));
+  g_autoptr (GArray) diff_ids = g_array_new (FALSE, FALSE, sizeof (AtmDigest));
+  g_autoptr (GString) notice = g_string_new (NULL);
   guint64 size_bytes = 0;
 
-  add_string (&metadata, ATM_KEY_MANIFEST, text);
-  add_string (&metadata, ATM_KEY_DIGEST, digest);
-  add_string (&metadata, ATM_KEY_SIGNATURE_COUNT, count);
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_FORMAT,
-                         g_variant_new_uint32 (ATM_IMAGE_FORMAT));
-  add_string (&metadata, ATM_KEY_IMAGE_REFERENCE, reference);
-  add_string (&metadata, ATM_KEY_IMAGE_CANONICAL, canonical);
-  add_bytes (&metadata, ATM_KEY_IMAGE_CONFIG, config);
   for (guint i = 0; i < txn->added->len; i++)
     {
       const AddedLayer *added = &g_array_index (txn->added, AddedLayer, i);
-      g_autofree char *diff_id = atm_digest_to_string (&added->diff_id);
 
-      g_variant_builder_add (&diff_ids, "s", diff_id);
+      g_array_append_val (diff_ids, added->diff_id);
       size_bytes += added->size_bytes;
     }
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIZE, g_variant_new_uint64 (size_bytes));
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_DIFF_IDS,
-                         g_variant_builder_end (&diff_ids));
-  for (guint i = 0; i < signatures->len; i++)
-    g_variant_builder_add_value (
-        &blobs, g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, signatures->pdata[i], TRUE));
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIGNATURES,
-                         g_variant_builder_end (&blobs));
-  add_string (&metadata, ATM_KEY_IMAGE_VERDICT, verdict);
-  if (txn->notices->len > 0)
-    {
-      g_autoptr (GString) notice = g_string_new (NULL);
-
-      for (guint i = 0; i < txn->notices->len; i++)
-        g_string_append_printf (notice, "%s%s", i > 0 ? "; " : "",
-                                (const char *) txn->notices->pdata[i]);
-      add_string (&metadata, ATM_KEY_IMAGE_NOTICE, notice->str);
-    }
-  return g_variant_builder_end (&metadata);
+  for (guint i = 0; i < txn->notices->len; i++)
+    g_string_append_printf (notice, "%s%s", i > 0 ? "; " : "",
+                            (const char *) txn->notices->pdata[i]);
+  return atm_image_metadata_new (txn->verdict, reference, canonical, manifest, config, diff_ids,
+                                 size_bytes, notice->len > 0 ? notice->str : NULL);
 }
 
-/* Everything that the image ref leads to, and the layer refs. */
+/* libostree names the objects of a transaction in no order. So the commits have one of their own:
+   whenever the power goes, whatever a commit leads to has its name. */
 static gboolean
-commit_objects (AtmStoreTxn *txn, const AtmCommitDraft *image, char **commit_out,
+commit_trees (AtmStoreTxn *txn, GCancellable *cancellable, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+
+  if (!atm_objects_publish (txn->objects, cancellable, error)
+      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
+    return FALSE;
+  txn->prepared = txn->store->in_transaction = FALSE;
+  if (!ostree_repo_prepare_transaction (repo, NULL, cancellable, error))
+    return FALSE;
+  txn->prepared = txn->store->in_transaction = TRUE;
+  return TRUE;
+}
+
+/* The commits that refs lead to, and the layer refs. */
+static gboolean
+commit_commits (AtmStoreTxn *txn, const AtmCommitDraft *image, char **commit_out,
                 GCancellable *cancellable, GError **error)
 {
   OstreeRepo *repo = txn->store->repo;
 
-  if (!atm_objects_publish (txn->objects, cancellable, error))
-    return FALSE;
   for (guint i = 0; i < txn->drafts->len; i++)
     {
       const AtmLayerDraft *draft = txn->drafts->pdata[i];
@@ -496,7 +486,8 @@ atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canon
       || !atm_commit_draft (txn->objects, txn->tree,
                             make_metadata (txn, reference, canonical, manifest, config), &image,
                             cancellable, error)
-      || !commit_objects (txn, &image, &commit, cancellable, error)
+      || !commit_trees (txn, cancellable, error)
+      || !commit_commits (txn, &image, &commit, cancellable, error)
       || !atm_commit_set_ref (txn->store, ref, commit, cancellable, error))
     return atm_prefix_error (error, "Importing %s", canonical);
   *commit_out = g_steal_pointer (&commit);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/requirement.h"
 
-#include "trust/base64.h"
 #include "trust/sigstore.h"
+#include "util/base64.h"
 #include "util/error.h"
 #include "util/json.h"
 #include "util/text.h"

@@ -729,7 +729,11 @@ class SlowRegistry:
 
     def serving(self):
         """Lines “METHOD PATH BYTES”, one each time some bytes of a blob have left."""
-        return [line.strip() for line in self.lines if "/blobs/" in line]
+        return [line.strip() for line in self.lines if "/blobs/" in line and not line.startswith("BEGIN ")]
+
+    def begins(self, digest):
+        """At which bytes the requests for a blob began."""
+        return [int(line.split()[2]) for line in self.lines if line.startswith("BEGIN ") and digest in line]
 
     def stop(self):
         self.process.kill()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "fixtures/certificates.h"
 #include "fixtures/http.h"
 #include "fixtures/registry.h"
 #include "fixtures/scratch.h"
@@ -28,6 +29,14 @@ make_conf (const char *text)
 }
 
 static GProxyResolver *proxies;
+/* Nobody wants to wait for a test. */
+static const AtmRegistryLimits limits = { .connect_msec = 60000,
+                                          .first_byte_msec = 60000,
+                                          .inactivity_sec = 60,
+                                          .document_msec = 60000,
+                                          .second_msec = 1,
+                                          .failures_max = 20 };
+static const AtmRegistryOptions fast = { .limits = &limits };
 
 /* @format is an origin in which “%s” is @host. */
 static AtmSource *
@@ -40,7 +49,7 @@ open_source (const char *host, const char *prefix, const char *rest, const char 
   AtmSource *source = NULL;
 
   g_assert_true (atm_origin_parse (text, &origin, &error));
-  g_assert_true (atm_registry_open (origin, conf, proxies, &source, &error));
+  g_assert_true (atm_registry_open (origin, conf, proxies, &fast, &source, &error));
   g_assert_no_error (error);
   return source;
 }
@@ -238,7 +247,7 @@ test_manifest_faults (void)
     { { NULL, STATUS ("401 Who", "WWW-Authenticate: Basic realm=\"x\"\r\n", "0", "") },
       ATM_SOURCE_ERROR,
       ATM_SOURCE_ERROR_DENIED,
-      "wants a login (401, Basic)" },
+      "authentication required for 127.0.0.1:" },
     { { NULL,
         STATUS ("401 Who", "WWW-Authenticate: Bearer realm=\"file:///etc/passwd\"\r\n", "0", "") },
       ATM_SOURCE_ERROR,
@@ -485,7 +494,9 @@ answer_tls (const char *request, GString *response, gpointer user_data)
 static void
 test_tls (void)
 {
-  g_autoptr (GTlsCertificate) certificate = atm_test_certificate_new ();
+  g_autoptr (AtmTestAuthority) authority = atm_test_authority_new ();
+  g_autoptr (GTlsCertificate) certificate
+      = atm_test_authority_issue (authority, "IP:127.0.0.1", 2, NULL);
   g_autoptr (AtmTestHttp) storage = atm_test_http_new (NULL, answer_constant, (gpointer) BLOB);
   g_autoptr (AtmTestHttp) http
       = atm_test_http_new (certificate, answer_tls, (gpointer) atm_test_http_get_host (storage));
@@ -575,7 +586,7 @@ test_blocked (void)
       AtmSource *source = NULL;
 
       g_assert_true (atm_origin_parse (cases[i].name, &origin, &error));
-      g_assert_false (atm_registry_open (origin, conf, proxies, &source, &error));
+      g_assert_false (atm_registry_open (origin, conf, proxies, &fast, &source, &error));
       g_assert_error (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED);
       g_assert_nonnull (strstr (error->message, "blocked = true"));
     }

@@ -139,6 +139,43 @@ test_refuses (void)
   g_assert_null (config);
 }
 
+static void
+test_notices (void)
+{
+  const struct
+  {
+    const char *text, *notice; /* NULL: none */
+  } cases[] = {
+    { "{\"os\":\"linux\"" ROOTFS "}", NULL },
+    { "{\"os\":\"linux\"" ROOTFS ",\"history\":[]}", NULL },
+    { "{\"os\":\"linux\"" ROOTFS ",\"history\":null}", NULL },
+    { "{\"os\":\"linux\"" ROOTFS ",\"history\":[{\"empty_layer\":true},{}]}", NULL },
+    { "{\"os\":\"linux\"" ROOTFS ",\"config\":{\"Cmd\":null,\"Labels\":{},\"Env\":[]}}", NULL },
+    { "{\"os\":\"linux\"" ROOTFS ",\"history\":[{},{}]}", "tells of 2 layers, but it has 1" },
+    { "{\"os\":\"linux\"" ROOTFS ",\"history\":[{\"empty_layer\":true}]}", "tells of 0 layers" },
+    { "{\"os\":\"linux\"" ROOTFS ",\"history\":[1,{\"empty_layer\":1}]}", "tells of 2 layers" },
+    { "{\"os\":\"\"" ROOTFS "}", "does not say for which system" },
+    { "{\"os\":\"linux\",\"architecture\":\"\\u001b[2Jz80\"" ROOTFS "}", "for \\x1b[2Jz80" },
+    { "{\"os\":\"linux\"" ROOTFS ",\"config\":{\"Cmd\":\"x\"}}", "“config.Cmd” of the image" },
+    { "{\"os\":\"linux\"" ROOTFS ",\"config\":{\"Labels\":[]}}", "“config.Labels” of" },
+  };
+  g_autoptr (AtmManifest) manifest = make_manifest (1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (cases[i].text);
+      g_autoptr (AtmImageConfig) config = NULL;
+      g_autoptr (GError) error = NULL;
+      g_autofree char *notices = NULL;
+
+      g_assert_true (atm_config_parse (bytes, manifest, NULL, &config, &error));
+      g_assert_no_error (error);
+      notices = g_strjoinv ("\n", config->notices);
+      if (cases[i].notice == NULL ? *notices != '\0' : strstr (notices, cases[i].notice) == NULL)
+        g_error ("%u: “%s”", i, notices);
+    }
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -146,5 +183,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/config/full", test_full);
   g_test_add_func ("/config/accepts", test_accepts);
   g_test_add_func ("/config/refuses", test_refuses);
+  g_test_add_func ("/config/notices", test_notices);
   return g_test_run ();
 }

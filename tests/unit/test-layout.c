@@ -98,8 +98,8 @@ test_reads (void)
       g_autoptr (GError) error = NULL;
       g_autoptr (GBytes) manifest = NULL, by_digest = NULL, blob = NULL, blob512 = NULL;
       g_autofree char *type = NULL, *no_type = NULL;
-      AtmDescriptor descriptor = { NULL, layout.blob, strlen (BLOB) };
-      const AtmDescriptor image = { NULL, layout.image, strlen (IMAGE) };
+      AtmDescriptor descriptor = { .digest = layout.blob, .size_bytes = strlen (BLOB) };
+      const AtmDescriptor image = { .digest = layout.image, .size_bytes = strlen (IMAGE) };
 
       g_assert_true (open_layout (&layout, tags[i], &source, &error));
       g_assert_no_error (error);

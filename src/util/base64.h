@@ -3,7 +3,8 @@
 
 #include <gio/gio.h>
 
-/* Base64 as policies have it: the standard alphabet, padded, lines allowed (RFC 4648, section 4).
+/* Base64 as policies and passwords have it: the standard alphabet, padded, lines allowed (RFC 4648,
+ * section 4).
  */
 
 /**
