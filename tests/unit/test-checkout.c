@@ -81,7 +81,6 @@ test_like_libostree (void)
   g_autoptr (AtmTestTar) tar = atm_test_tar_new ();
   g_autoptr (AtmTestStore) store = NULL;
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GError) error = NULL;
   g_autofree char *commit = NULL, *ours = NULL, *theirs = NULL, *our_text = NULL,
                   *their_text = NULL;
 

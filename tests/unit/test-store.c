@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <locale.h>
 #include <ostree.h>
 #include <string.h>
@@ -360,7 +361,7 @@ test_claimed_diff_id (void)
   g_assert_error (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER);
 }
 
-/* A layer ref that a power cut left empty is as good as none. */
+/* A layer ref that a power cut left empty is as good as none, an image ref is shown as damaged. */
 static void
 test_damaged_ref (void)
 {
@@ -370,8 +371,18 @@ test_damaged_ref (void)
   const AtmDescriptor *descriptor = image->descriptors->pdata[0];
   g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
   g_autofree char *path = g_build_filename (store->path, "refs", "heads", ref, NULL);
+  g_autofree char *image_ref = atm_ref_encode ("image:2");
+  g_autofree char *image_path = g_build_filename (store->path, "refs", "heads", image_ref, NULL);
   g_autofree char *again = NULL;
+  g_autoptr (GPtrArray) images = NULL;
+  g_autoptr (GError) error = NULL;
 
+  g_assert_nonnull (commit);
+  g_assert_true (g_file_set_contents (image_path, "", 0, NULL));
+  g_assert_true (atm_store_list_images (store->store, &images, NULL, &error));
+  g_assert_cmpuint (images->len, ==, 2);
+  g_assert_nonnull (((AtmStoredImage *) images->pdata[1])->problem);
+  g_assert_cmpint (g_unlink (image_path), ==, 0);
   g_assert_true (g_file_set_contents (path, "", 0, NULL));
   again = atm_test_import_ok (store, image, "image:1");
   g_assert_cmpuint (image->n_stored, ==, 1);
