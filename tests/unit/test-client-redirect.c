@@ -184,27 +184,33 @@ test_to_plain (void)
       = atm_test_authority_issue (authority, "IP:127.0.0.1", 2, NULL);
   g_autofree char *cert_dir = atm_test_scratch_path ();
   g_autofree char *base = g_build_filename (cert_dir, "me", NULL);
-  g_autoptr (GTlsCertificate) mine = atm_test_authority_issue (authority, "DNS:me", 2, base);
+  g_autoptr (GError) no_error = NULL;
+  g_autoptr (GTlsDatabase) clients
+      = g_tls_file_database_new (atm_test_authority_get_file (authority), &no_error);
   const struct
   {
     const char *location;
-    gboolean insecure, ok;
+    gboolean insecure, asks, ok;
     const char *message;
   } cases[] = {
-    { "http://%s/x", FALSE, FALSE, "from HTTPS to plain HTTP" },
-    { "http://%s/x", TRUE, TRUE, NULL },
+    { "http://%s/x", FALSE, FALSE, FALSE, "from HTTPS to plain HTTP" },
+    { "http://%s/x", TRUE, FALSE, TRUE, NULL },
     /* certs.d/HOST is for HOST alone */
-    { "https://%s/x", FALSE, FALSE, "no authority that this system knows" },
-    { "https://%s/x", TRUE, TRUE, NULL },
+    { "https://%s/x", FALSE, FALSE, FALSE, "no authority that this system knows" },
+    { "https://%s/x", TRUE, FALSE, TRUE, NULL },
+    { "https://%s/x", TRUE, TRUE, FALSE, "wants a certificate of the client" },
   };
 
+  g_assert_no_error (no_error);
   atm_test_authority_put (authority, cert_dir);
+  g_object_unref (atm_test_authority_issue (authority, "DNS:me", 2, base));
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       gboolean tls = g_str_has_prefix (cases[i].location, "https:");
       g_autoptr (AtmTestClient) client = atm_test_client_new ();
-      g_autoptr (AtmTestHttp) storage
-          = atm_test_http_new (tls ? certificate : NULL, answer_storage, NULL);
+      const AtmTestHttpSetting setting
+          = { .certificate = tls ? certificate : NULL, .clients = cases[i].asks ? clients : NULL };
+      g_autoptr (AtmTestHttp) storage = atm_test_http_new_with (&setting, answer_storage, NULL);
       Registry registry = { .location = cases[i].location, .storage = storage };
       g_autoptr (AtmTestHttp) http = atm_test_http_new (certificate, answer_registry, &registry);
       g_autoptr (AtmSource) source = NULL;
