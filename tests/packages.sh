@@ -6,7 +6,7 @@
 build_packages='
   autoconf automake libtool pkg-config make gcc g++
   libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
-  libarchive-dev libssl-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
+  libarchive-dev libssl-dev libisal-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
 '
 # to make images and keys, and to boot a host
 host_packages='
@@ -15,8 +15,8 @@ host_packages='
 '
 # to check everything else
 check_packages='
-  busybox-static clang clang-format cppcheck crun curl docker-registry libclang-rt-14-dev man-db
-  openssl ostree runc xz-utils
+  busybox-static bzip2 clang clang-format cppcheck crun curl docker-registry libclang-rt-14-dev man-db
+  openssl ostree runc skopeo xz-utils
 '
 
 # Installs those of the packages that are missing.

@@ -168,7 +168,7 @@ print_line (AtmReportKind kind, const char *text, gpointer data)
 {
   Progress *progress = data;
   g_autofree char *safe = atm_text_escape (text);
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&progress->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&progress->lock);
 
   erase (progress);
   if (kind == ATM_REPORT_STEP)
@@ -198,7 +198,7 @@ static void
 show_progress (const char *what, guint64 done_bytes, guint64 total_bytes, gpointer data)
 {
   Progress *progress = data;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&progress->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&progress->lock);
   Transfer *transfer = find_transfer (progress, what);
   gint64 now_usec = g_get_monotonic_time ();
 
@@ -241,7 +241,7 @@ void
 atm_cli_report_end (const AtmReport *report)
 {
   Progress *progress = report->data;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&progress->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&progress->lock);
 
   erase (progress);
   g_ptr_array_set_size (progress->transfers, 0);

@@ -7,6 +7,7 @@
 #include "cli/terminal.h"
 #include "registry/downloads.h"
 #include "util/error.h"
+#include "util/secret.h"
 
 /* As they were typed. All (owned) (nullable). */
 typedef struct
@@ -18,20 +19,12 @@ typedef struct
 } Typed;
 
 static void
-wipe (char *secret)
-{
-  if (secret != NULL)
-    explicit_bzero (secret, strlen (secret));
-  g_free (secret);
-}
-
-static void
 typed_clear (Typed *typed)
 {
   g_free (typed->policy);
   g_free (typed->storage);
   g_free (typed->registries_conf);
-  wipe (typed->creds);
+  atm_secret_free (typed->creds);
   g_free (typed->creds_file);
   g_free (typed->authfile);
   g_free (typed->cert_dir);
@@ -49,7 +42,7 @@ void
 atm_cli_pull_clear (AtmCliPull *options)
 {
   g_free (options->storage);
-  wipe (options->creds);
+  atm_secret_free (options->creds);
   g_free (options->creds_file);
   g_free (options->authfile);
   g_free (options->cert_dir);
@@ -87,7 +80,8 @@ static gboolean
 complete_creds (AtmCli *cli, Typed *typed, GError **error)
 {
   g_autofree char *question = NULL;
-  char *password = NULL, *creds = NULL;
+  g_autoptr (AtmSecret) password = NULL;
+  char *creds = NULL;
 
   if (typed->creds == NULL || *typed->creds == '\0' || strchr (typed->creds, ':') != NULL)
     return TRUE;
@@ -100,8 +94,7 @@ complete_creds (AtmCli *cli, Typed *typed, GError **error)
   if (!atm_terminal_ask_secret (question, &password, cli->cancellable, error))
     return FALSE;
   creds = g_strconcat (typed->creds, ":", password, NULL);
-  wipe (password);
-  wipe (typed->creds);
+  atm_secret_free (typed->creds);
   typed->creds = creds;
   return TRUE;
 }

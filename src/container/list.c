@@ -68,19 +68,15 @@ take_problem (AtmContainer *container, GError *error)
 static char *
 read_command (int fd)
 {
+  const char *const path[] = { "process", "args", NULL };
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (JsonObject) object = NULL;
-  JsonNode *process = NULL, *args = NULL;
+  g_autoptr (JsonNode) args = NULL;
   GString *command = g_string_new (NULL);
 
-  if (atm_read_file_at (fd, "config.json", FALSE, ATM_EXPORTS_FILE_MAX_BYTES, &bytes, NULL)
-      && atm_json_parse_object (bytes, &object, NULL))
-    process = json_object_get_member (object, "process");
-  if (process != NULL && JSON_NODE_HOLDS_OBJECT (process))
-    args = json_object_get_member (json_node_get_object (process), "args");
-  for (guint i = 0; args != NULL && JSON_NODE_HOLDS_ARRAY (args)
-                    && i < json_array_get_length (json_node_get_array (args));
-       i++)
+  if (!atm_read_file_at (fd, "config.json", FALSE, ATM_EXPORTS_FILE_MAX_BYTES, &bytes, NULL)
+      || !atm_json_find (bytes, path, &args, NULL) || args == NULL || !JSON_NODE_HOLDS_ARRAY (args))
+    return g_string_free (command, FALSE);
+  for (guint i = 0; i < json_array_get_length (json_node_get_array (args)); i++)
     {
       JsonNode *arg = json_array_get_element (json_node_get_array (args), i);
 

@@ -2,6 +2,7 @@
 #include "host/systemd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <systemd/sd-bus.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fd.h"
 
 #define DESTINATION "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
@@ -243,7 +245,7 @@ atm_systemd_stop (AtmSystemd *systemd, const char *unit, GCancellable *cancellab
   return wait_for_job (systemd, job, unit, ended, cancellable, error);
 }
 
-/* One row of ListUnitsByNames(). */
+/* One row of ListUnitsByNames() or ListUnitsByPatterns(). */
 static int
 read_unit (BusMessage *reply, GHashTable *states)
 {
@@ -263,26 +265,56 @@ read_unit (BusMessage *reply, GHashTable *states)
   return result;
 }
 
-gboolean
-atm_systemd_list_states (AtmSystemd *systemd, const char *const *units, GHashTable **states_out,
-                         GError **error)
+/* Asks @method, whose arguments are lists of strings: @first, and @second unless it is NULL. */
+static gboolean
+list_units (AtmSystemd *systemd, const char *method, const char *const *first,
+            const char *const *second, GHashTable *states, GError **error)
 {
   g_auto (BusError) bus_error = SD_BUS_ERROR_NULL;
   g_autoptr (BusMessage) call = NULL, reply = NULL;
-  g_autoptr (GHashTable) states = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   int result = sd_bus_message_new_method_call (systemd->bus, &call, DESTINATION, MANAGER_PATH,
-                                               MANAGER, "ListUnitsByNames");
+                                               MANAGER, method);
 
   if (result >= 0)
-    result = sd_bus_message_append_strv (call, (char **) units);
+    result = sd_bus_message_append_strv (call, (char **) first);
+  if (result >= 0 && second != NULL)
+    result = sd_bus_message_append_strv (call, (char **) second);
   if (result >= 0)
     result = sd_bus_call (systemd->bus, call, 0, &bus_error, &reply);
   if (result >= 0)
     result = sd_bus_message_enter_container (reply, 'a', "(ssssssouso)");
   while (result > 0)
     result = read_unit (reply, states);
-  if (result < 0)
-    return throw_bus (error, result, &bus_error, "Asking for the state of", "units");
+  return result >= 0 || throw_bus (error, result, &bus_error, "Asking for the state of", "units");
+}
+
+gboolean
+atm_systemd_list_states (AtmSystemd *systemd, const char *const *units, const char *unit_dir,
+                         GHashTable **states_out, GError **error)
+{
+  const char *const any_state[] = { NULL }, *const services[] = { "*.service", NULL };
+  g_autoptr (GHashTable) states = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GPtrArray) unknown = g_ptr_array_new ();
+  atm_autofd int dir_fd = open (unit_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (!list_units (systemd, "ListUnitsByPatterns", any_state, services, states, error))
+    return FALSE;
+  /* What is not loaded does not run. To ask for it by name makes systemd load and forget it, which
+     takes long for a thousand units; that there is a file is enough. */
+  for (guint i = 0; units[i] != NULL; i++)
+    if (g_hash_table_contains (states, units[i]))
+      continue;
+    else if (dir_fd >= 0 && faccessat (dir_fd, units[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+      g_hash_table_insert (states, g_strdup (units[i]), g_strdup ("inactive"));
+    else
+      g_ptr_array_add (unknown, (gpointer) units[i]);
+  if (unknown->len > 0)
+    {
+      g_ptr_array_add (unknown, NULL);
+      if (!list_units (systemd, "ListUnitsByNames", (const char *const *) unknown->pdata, NULL,
+                       states, error))
+        return FALSE;
+    }
 
   for (guint i = 0; units[i] != NULL; i++)
     if (!g_hash_table_contains (states, units[i]))

@@ -59,13 +59,17 @@ gboolean atm_systemd_stop (AtmSystemd *systemd, const char *unit, GCancellable *
 
 /**
  * atm_systemd_list_states:
- * @units: (array zero-terminated=1): names of units
+ * @units: (array zero-terminated=1): names of services
+ * @unit_dir: where their files are, most likely
  * @states_out: (out) (transfer full) (element-type utf8 utf8): unit to its ActiveState, or
- *   “not-found” if no file of that name is loaded; one call for all
+ *   “not-found” if there is no file of that name in any unit path; others may be in it, too
+ * @error: %ATM_SYSTEMD_ERROR
+ *
+ * One call for all, and a second one for those that are neither loaded nor in @unit_dir.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_systemd_list_states (AtmSystemd *systemd, const char *const *units,
-                                  GHashTable **states_out, GError **error);
+                                  const char *unit_dir, GHashTable **states_out, GError **error);
 
 /**
  * atm_systemd_find_unit:

@@ -14,7 +14,9 @@
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
+#include "ops/judge.h"
 #include "ops/lock.h"
+#include "ops/open.h"
 #include "ops/pull.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -204,18 +206,13 @@ static gboolean
 load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, GError **error)
 {
   g_autoptr (AtmStoredImage) image = NULL;
-  g_autoptr (AtmOrigin) stored_origin = NULL;
-  g_autoptr (AtmTrust) trust = NULL;
   g_autoptr (AtmVerdict) verdict = NULL;
 
   if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
     return FALSE;
   if (image == NULL || !is_meant (image, origin))
     return TRUE;
-  if (!atm_origin_parse_stored (image->canonical, image->reference, &stored_origin, error)
-      || !atm_pull_open_trust (install->system, stored_origin, &trust, error)
-      || !atm_trust_judge (trust, image->manifest, image->signatures, install->cancellable,
-                           &verdict, error))
+  if (!atm_judge_stored (install->system, image, &verdict, install->cancellable, error))
     return FALSE;
   install->image = g_steal_pointer (&image);
   return TRUE;
@@ -542,7 +539,7 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
   g_auto (AtmLock) lock = ATM_LOCK_INIT;
   gboolean present = FALSE;
 
-  if (!atm_origin_parse (options->image, &origin, error)
+  if (!atm_open_origin (options->image, &origin, cancellable, error)
       || !prepare (&install, options, origin, error)
       || !atm_lock_take (&lock, system->run_dir, install.name, report, cancellable, error)
       || !is_present (&install, &present, error))

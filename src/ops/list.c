@@ -46,7 +46,7 @@ load_containers (const AtmSystem *system, GPtrArray **containers_out, GError **e
 
 /* One question to systemd for all containers; without an answer none is running. */
 static GHashTable *
-ask_states (GPtrArray *containers, const AtmReport *report)
+ask_states (const AtmSystem *system, GPtrArray *containers, const AtmReport *report)
 {
   g_autoptr (GPtrArray) units = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (AtmSystemd) systemd = NULL;
@@ -63,7 +63,8 @@ ask_states (GPtrArray *containers, const AtmReport *report)
     return g_hash_table_new (g_str_hash, g_str_equal);
   g_ptr_array_add (units, NULL);
   if (atm_systemd_connect (&systemd, &error)
-      && atm_systemd_list_states (systemd, (const char *const *) units->pdata, &states, &error))
+      && atm_systemd_list_states (systemd, (const char *const *) units->pdata, system->unit_dir,
+                                  &states, &error))
     return states;
   atm_report (report, ATM_REPORT_NOTICE, "%s; states are not known", error->message);
   return g_hash_table_new (g_str_hash, g_str_equal);
@@ -116,7 +117,7 @@ atm_list_containers (const AtmSystem *system, const AtmReport *report, GPtrArray
 
   if (!load_containers (system, &containers, error))
     return FALSE;
-  states = ask_states (containers, report);
+  states = ask_states (system, containers, report);
   for (guint i = 0; i < containers->len; i++)
     {
       const AtmContainer *container = containers->pdata[i];

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/open.h"
 
+#include "image/dir.h"
+#include "image/docker-archive.h"
 #include "image/layout.h"
 #include "registry/client.h"
+#include "registry/daemon.h"
 #include "registry/proxy.h"
+#include "util/error.h"
 
 /* The environment, with what the configuration has for units whose environment is empty. */
 static GProxyResolver *
@@ -18,6 +22,29 @@ new_proxies (const AtmSystem *system)
   if (system->no_proxy != NULL)
     environment = g_environ_setenv (environment, "no_proxy", system->no_proxy, TRUE);
   return atm_proxy_resolver_new (environment);
+}
+
+/* Not /tmp, which may be memory: there may be gigabytes. */
+static const char *
+get_temporary_dir (void)
+{
+  const char *folder = g_getenv ("TMPDIR");
+
+  return folder != NULL && *folder != '\0' ? folder : "/var/tmp";
+}
+
+gboolean
+atm_open_origin (const char *text, AtmOrigin **origin_out, GCancellable *cancellable,
+                 GError **error)
+{
+  g_autoptr (AtmOrigin) origin = NULL;
+
+  if (!atm_origin_parse (text, &origin, error)
+      || (origin->transport == ATM_TRANSPORT_DOCKER_ARCHIVE
+          && !atm_docker_archive_learn_name (origin, get_temporary_dir (), cancellable, error)))
+    return FALSE;
+  *origin_out = g_steal_pointer (&origin);
+  return TRUE;
 }
 
 static void
@@ -55,12 +82,32 @@ open_registry (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOp
 
 gboolean
 atm_open_source (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
-                 const AtmReport *report, AtmSource **source_out, GError **error)
+                 const AtmReport *report, AtmSource **source_out, GCancellable *cancellable,
+                 GError **error)
 {
   const AtmOpenOptions no_options = { 0 };
 
-  if (origin->transport == ATM_TRANSPORT_OCI)
-    return atm_layout_open (origin, source_out, error);
+  switch (origin->transport)
+    {
+    case ATM_TRANSPORT_OCI:
+      return atm_layout_open (origin, source_out, error);
+    case ATM_TRANSPORT_OCI_ARCHIVE:
+      return atm_layout_open_archive (origin, get_temporary_dir (), source_out, cancellable, error);
+    case ATM_TRANSPORT_DOCKER_ARCHIVE:
+      return atm_docker_archive_open (origin, get_temporary_dir (), source_out, cancellable, error);
+    case ATM_TRANSPORT_DOCKER_DAEMON:
+      return atm_daemon_open (origin, g_getenv ("DOCKER_HOST"), get_temporary_dir (), source_out,
+                              error);
+    case ATM_TRANSPORT_DIR:
+      return atm_dir_open (origin, source_out, error);
+    case ATM_TRANSPORT_OSTREE:
+      return atm_throw (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_UNSUPPORTED,
+                        "ostree:%s: a site serves images unpacked, without manifest and blobs to "
+                        "ask for; pull the image first, and name what was pulled",
+                        origin->site);
+    case ATM_TRANSPORT_DOCKER:
+      break;
+    }
   return open_registry (system, origin, options != NULL ? options : &no_options, report, source_out,
                         error);
 }

@@ -18,18 +18,31 @@ typedef struct
 } AtmOpenOptions;
 
 /**
+ * atm_open_origin:
+ * @text: untrusted, as for atm_origin_parse()
+ * @origin_out: (out) (transfer full): where the image is, and under which name it is stored
+ * @error: as atm_origin_parse(); where the name stands in the image itself, in a Docker archive,
+ *   as atm_docker_archive_learn_name()
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_open_origin (const char *text, AtmOrigin **origin_out, GCancellable *cancellable,
+                          GError **error);
+
+/**
  * atm_open_source:
  * @system: (borrowed): configuration and proxies
  * @origin: (borrowed): which image
  * @options: (borrowed) (nullable): how to fetch it
  * @report: (borrowed): for notices; must outlive the source and its siblings, whose threads may
  *   call it, one at a time
- * @source_out: (out) (transfer full): where it comes from; nothing has been asked yet
- * @error: of image/ and registry/
+ * @source_out: (out) (transfer full): where it comes from; no registry and no daemon has been
+ *   asked yet
+ * @error: of image/ and registry/; %ATM_ORIGIN_ERROR_UNSUPPORTED for an image of a site, which
+ *   atm_pull_remote() fetches
  *
  * The one place that knows which back end reads which transport (registry.md 6.1).
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_open_source (const AtmSystem *system, const AtmOrigin *origin,
                           const AtmOpenOptions *options, const AtmReport *report,
-                          AtmSource **source_out, GError **error);
+                          AtmSource **source_out, GCancellable *cancellable, GError **error);

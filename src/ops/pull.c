@@ -2,6 +2,7 @@
 #include "ops/pull.h"
 
 #include "ops/fetch.h"
+#include "ops/pull-remote.h"
 #include "registry/short-names.h"
 #include "registry/watchdog.h"
 #include "util/error.h"
@@ -177,7 +178,8 @@ find_one (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions
   found->origin = origin;
   found->what = atm_origin_to_string (origin);
   return atm_pull_open_trust (system, origin, &found->trust, error)
-         && atm_open_source (system, origin, &options->open, report, &found->source, error)
+         && atm_open_source (system, origin, &options->open, report, &found->source, cancellable,
+                             error)
          && fetch_manifest (found->source, origin, found->what, &found->served, cancellable, error);
 }
 
@@ -232,6 +234,9 @@ pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (AtmStoredImage) image = NULL;
 
+  if (origin->transport == ATM_TRANSPORT_OSTREE)
+    return atm_pull_remote (system, origin, options, report, image_out, cancellable, error);
+
   if (!find (system, origin, options, report, &origins, &found, cancellable, error)
       || !atm_trust_judge (found.trust, found.served.bytes, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
@@ -252,6 +257,8 @@ pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
         return FALSE;
       if (image->notice != NULL)
         atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found.what, image->notice);
+      if (origin->notice != NULL)
+        atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found.what, origin->notice);
     }
   if (image_out != NULL)
     *image_out = g_steal_pointer (&image);

@@ -62,18 +62,27 @@ atm_auth_file_free (AtmAuthFile *file)
   g_free (file);
 }
 
-static void G_GNUC_PRINTF (3, 4) warn (AtmAuthFile *file, const char *key, const char *format, ...)
+/* @key for messages; a URL may have a password before its host. */
+static char *
+dup_shown (const char *key)
 {
-  g_autofree char *shown = atm_text_escape (key);
-  g_autofree char *why = NULL;
-  va_list args;
+  const char *at = strrchr (key, '@');
+  const char *scheme = strstr (key, "://");
+  g_autofree char *stripped = NULL;
 
-  if (file->warnings->len >= WARNINGS_MAX)
-    return;
-  va_start (args, format);
-  why = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_ptr_array_add (file->warnings, g_strdup_printf ("%s, key “%s”: %s", file->path, shown, why));
+  if (at == NULL || scheme == NULL || scheme > at)
+    return atm_text_escape (key);
+  stripped = g_strdup_printf ("%.*s://…%s", (int) (scheme - key), key, at);
+  return atm_text_escape (stripped);
+}
+
+static void
+warn (AtmAuthFile *file, const char *key, const char *why)
+{
+  g_autofree char *shown = dup_shown (key);
+
+  if (file->warnings->len < WARNINGS_MAX)
+    g_ptr_array_add (file->warnings, g_strdup_printf ("%s, key “%s”: %s", file->path, shown, why));
 }
 
 /* ---- keys ---- */
@@ -167,7 +176,9 @@ take_token (AtmAuthFile *file, const char *key, const char *name, char **token)
   for (const char *p = *token; *p != '\0'; p++)
     if (!g_ascii_isgraph (*p))
       {
-        warn (file, key, "“%s” is no token, and is left out", name);
+        g_autofree char *why = g_strdup_printf ("“%s” is no token, and is left out", name);
+
+        warn (file, key, why);
         return NULL;
       }
   return g_steal_pointer (token);
@@ -185,7 +196,7 @@ read_entry (AtmAuthFile *file, const char *key, JsonNode *node, GError **error)
   };
   g_autoptr (Entry) entry = g_new0 (Entry, 1);
   g_auto (EntryFields) fields = { 0 };
-  g_autofree char *shown = atm_text_escape (key);
+  g_autofree char *shown = dup_shown (key);
 
   if (!JSON_NODE_HOLDS_OBJECT (node))
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "“%s” is no object", shown);
@@ -391,7 +402,7 @@ atm_auth_file_find (const AtmAuthFile *file, const AtmImageName *name)
   if (entry == NULL)
     return NULL;
 
-  shown = atm_text_escape (entry->key);
+  shown = dup_shown (entry->key);
   credential = g_new0 (AtmCredential, 1);
   credential->user = g_strdup (entry->user);
   credential->password = g_strdup (entry->password);

@@ -387,7 +387,7 @@ atm_credential_helper_get (const AtmCredentialHelperSetting *setting, const char
                            GCancellable *cancellable, GError **error)
 {
   g_autofree char *program = g_strconcat (PROGRAM_PREFIX, name, NULL);
-  g_autofree char *path = NULL, *shown = NULL;
+  g_autofree char *path = NULL, *shown = NULL, *shown_server = atm_text_escape (server);
   g_auto (Run) run = { .out = { .fd = -1 }, .err = { .fd = -1 } };
   g_auto (Answer) answer = { 0 };
 
@@ -409,13 +409,13 @@ atm_credential_helper_get (const AtmCredentialHelperSetting *setting, const char
       *secret_out = NULL;
       return TRUE;
     }
-  if (!check_run (setting, program, server, &run, cancellable, error))
+  if (!check_run (setting, program, shown_server, &run, cancellable, error))
     return FALSE;
   if (!read_answer (&run.out, &answer))
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                       "the credential helper %s answered for %s with something that is no JSON "
                       "object with “Username” and “Secret”",
-                      program, server);
+                      program, shown_server);
   *user_out = g_steal_pointer (&answer.user);
   *secret_out = g_steal_pointer (&answer.secret);
   return TRUE;

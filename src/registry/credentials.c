@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/secret.h"
+#include "util/text.h"
 
 #define FILES_HELPER "containers-auth.json"
 #define BOOT_FILE "/etc/atomic/auth.json"
@@ -301,6 +302,7 @@ ask_helper (AtmCredentials *self, const char *helper, const char *server,
             AtmCredential **credential_out, GCancellable *cancellable, GError **error)
 {
   g_autofree char *key = g_strconcat (helper, " ", server, NULL);
+  g_autofree char *shown = atm_text_escape (server);
   const Answer *answer = g_hash_table_lookup (self->answers, key);
   AtmCredential *credential = NULL;
 
@@ -331,7 +333,7 @@ ask_helper (AtmCredentials *self, const char *helper, const char *server,
       credential->user = g_strdup (answer->user);
       credential->password = g_strdup (answer->secret);
     }
-  credential->source = g_strdup_printf ("docker-credential-%s, for %s", helper, server);
+  credential->source = g_strdup_printf ("docker-credential-%s, for %s", helper, shown);
   *credential_out = credential;
   return TRUE;
 }
@@ -441,7 +443,7 @@ atm_credentials_look_up (AtmCredentials *self, const AtmImageName *logical,
                          GCancellable *cancellable, GError **error)
 {
   g_autoptr (AtmCredential) credential = NULL;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
@@ -466,7 +468,7 @@ atm_credentials_look_up (AtmCredentials *self, const AtmImageName *logical,
 GPtrArray *
 atm_credentials_steal_warnings (AtmCredentials *self)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&self->lock);
   GPtrArray *warnings = self->warnings;
 
   self->warnings = g_ptr_array_new_with_free_func (g_free);

@@ -60,7 +60,7 @@ compare_sizes (gconstpointer a, gconstpointer b)
 static Job *
 take_job (AtmDownloads *downloads)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&downloads->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&downloads->lock);
 
   if (downloads->failure != NULL || downloads->next == downloads->jobs->len)
     return NULL;
@@ -249,7 +249,7 @@ void
 atm_downloads_drop (AtmDownloads *downloads, const AtmDigest *digest)
 {
   Job *job = find_job (downloads, digest);
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&downloads->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&downloads->lock);
 
   g_return_if_fail (job != NULL);
   atm_partials_remove (downloads->partials, digest);

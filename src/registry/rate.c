@@ -55,7 +55,7 @@ atm_rate_take (AtmRate *rate, gsize length_bytes, gint64 *waited_usec_out,
 
   if (rate->bytes_per_sec > 0)
     {
-      g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&rate->lock);
+      g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&rate->lock);
 
       rate->paid_usec = MAX (rate->paid_usec, now_usec - BURST_USEC);
       rate->paid_usec

@@ -64,7 +64,7 @@ atm_spool_get_fd (AtmSpool *spool)
 void
 atm_spool_admit (AtmSpool *spool, gsize length_bytes)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&spool->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&spool->lock);
 
   spool->size_bytes += length_bytes;
   g_cond_broadcast (&spool->changed);
@@ -95,7 +95,7 @@ atm_spool_append (AtmSpool *spool, gconstpointer data, gsize length_bytes, GErro
 gboolean
 atm_spool_restart (AtmSpool *spool, GError **error)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&spool->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&spool->lock);
 
   if (spool->size_bytes > 0)
     {
@@ -111,7 +111,7 @@ atm_spool_restart (AtmSpool *spool, GError **error)
 void
 atm_spool_end (AtmSpool *spool, const GError *failure)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&spool->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&spool->lock);
 
   if (spool->ended)
     return;
@@ -125,7 +125,7 @@ atm_spool_end (AtmSpool *spool, const GError *failure)
 guint64
 atm_spool_get_size (AtmSpool *spool)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&spool->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&spool->lock);
 
   return spool->size_bytes;
 }
@@ -133,7 +133,7 @@ atm_spool_get_size (AtmSpool *spool)
 guint
 atm_spool_get_restarts (AtmSpool *spool)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&spool->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&spool->lock);
 
   return spool->n_restarts;
 }
@@ -142,7 +142,7 @@ static void
 on_cancelled (GCancellable *cancellable G_GNUC_UNUSED, gpointer data)
 {
   AtmSpool *spool = data;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&spool->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&spool->lock);
 
   g_cond_broadcast (&spool->changed);
 }

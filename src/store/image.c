@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "image/name.h"
-#include "store/store-private.h"
+#include "store/commit.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/text.h"
@@ -24,6 +24,8 @@ atm_stored_image_free (AtmStoredImage *image)
   g_clear_pointer (&image->manifest, g_bytes_unref);
   g_clear_pointer (&image->config, g_bytes_unref);
   g_clear_pointer (&image->signatures, g_ptr_array_unref);
+  g_clear_pointer (&image->site_commit, g_bytes_unref);
+  g_clear_pointer (&image->site_signatures, g_ptr_array_unref);
   g_free (image->verdict);
   g_free (image->notice);
   g_free (image->problem);
@@ -51,28 +53,6 @@ sum_layers (GBytes *manifest)
   for (guint i = 0; i < parsed->layers->len; i++)
     sum += ((const AtmDescriptor *) parsed->layers->pdata[i])->size_bytes;
   return sum;
-}
-
-static GBytes *
-lookup_bytes (GVariant *metadata, const char *key)
-{
-  g_autoptr (GVariant) value = g_variant_lookup_value (metadata, key, G_VARIANT_TYPE_BYTESTRING);
-
-  return value != NULL ? g_variant_get_data_as_bytes (value) : NULL;
-}
-
-static void
-read_signatures (GVariant *metadata, GPtrArray *signatures)
-{
-  g_autoptr (GVariant) values
-      = g_variant_lookup_value (metadata, ATM_KEY_IMAGE_SIGNATURES, G_VARIANT_TYPE ("aay"));
-
-  for (gsize i = 0; values != NULL && i < g_variant_n_children (values); i++)
-    {
-      g_autoptr (GVariant) value = g_variant_get_child_value (values, i);
-
-      g_ptr_array_add (signatures, g_variant_get_data_as_bytes (value));
-    }
 }
 
 /* The Python tool: /signature-1 to /signature-N in the tree (system-image.md 9.3). */
@@ -121,8 +101,11 @@ read_ours (AtmStoredImage *image, GVariant *metadata, const char *reference, GEr
 
   g_free (image->reference);
   image->reference = g_strdup (stored);
-  image->config = lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
-  read_signatures (metadata, image->signatures);
+  image->config = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
+  g_ptr_array_unref (image->signatures);
+  image->signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SIGNATURES);
+  image->site_commit = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_SITE_COMMIT);
+  image->site_signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SITE_SIGNATURES);
   (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_VERDICT, "s", &image->verdict);
   (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_NOTICE, "s", &image->notice);
   return TRUE;
@@ -152,7 +135,6 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
   image->created_unix = created;
   image->manifest = g_bytes_new (manifest, strlen (manifest));
   image->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  image->size_bytes = sum_layers (image->manifest);
   if (!g_variant_lookup (metadata, ATM_KEY_DIGEST, "&s", &digest))
     atm_digest_of (ATM_HASH_SHA256, image->manifest, &image->digest);
   else if (!atm_digest_parse (digest, &image->digest, error))
@@ -165,6 +147,8 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
     }
   else if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))
     return atm_prefix_error (error, "The image %s in the store", image->reference);
+  if (!g_variant_lookup (metadata, ATM_KEY_IMAGE_SIZE, "t", &image->size_bytes))
+    image->size_bytes = sum_layers (image->manifest);
 
   *image_out = g_steal_pointer (&image);
   return TRUE;
@@ -233,6 +217,9 @@ atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *ca
 
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
+      /* There are more of these than of images, and each would be read. */
+      if (atm_ref_is_blob (ref))
+        continue;
       if (!load (store, ref, commit, &image, cancellable, &local))
         image = damaged_image (ref, commit, local);
       if (image != NULL)

@@ -2,17 +2,10 @@
 #include "store/inflate.h"
 
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "store/store.h"
 #include "util/error.h"
-
-#define INPUT_BYTES (256 * 1024)
-#define OUTPUT_BYTES (256 * 1024)
-
-/* Enough for all magic bytes below, “ustar” at 257 included. */
-#define MAGIC_BYTES 512
 
 typedef enum
 {
@@ -31,37 +24,33 @@ typedef enum
 
 struct _AtmInflate
 {
-  GInputStream *blob; /* (borrowed) */
+  AtmBlockSource source;
+  gpointer source_data; /* (borrowed) */
   AtmStoreLimits limits;
-  AtmHashType algorithm;
-  AtmHash *hash; /* (owned) (nullable): given away by finish */
   Format format;
   State state;
-  z_stream zlib;
-  gboolean zlib_ready;
-  ZSTD_DStream *zstd; /* (owned) (nullable) */
-  guint8 *input;      /* (owned) */
-  guint8 *output;     /* (owned) */
-  gsize input_at;
-  gsize input_end;
-  gboolean input_ended;
-  gboolean output_full; /* the decoder may have more to give without more input */
+  AtmGunzipKind gunzip_kind;
+  AtmGunzip *gunzip;    /* (owned) (nullable) */
+  ZSTD_DStream *zstd;   /* (owned) (nullable) */
+  AtmBlock *input;      /* (owned) (nullable) */
+  gsize input_at;       /* in @input */
+  gboolean input_ended; /* the source has no more */
+  gboolean has_more;    /* the decoder may have more to give without more input */
   guint64 bytes_in;
   guint64 bytes_out;
 };
 
 AtmInflate *
-atm_inflate_new (GInputStream *blob, AtmHashType algorithm, const AtmStoreLimits *limits)
+atm_inflate_new (AtmBlockSource source, gpointer source_data, const AtmStoreLimits *limits,
+                 AtmGunzipKind gunzip)
 {
   AtmInflate *self = g_new0 (AtmInflate, 1);
 
-  self->blob = blob;
+  self->source = source;
+  self->source_data = source_data;
   self->limits = *limits;
-  self->algorithm = algorithm;
-  self->hash = atm_hash_new (algorithm);
+  self->gunzip_kind = gunzip;
   self->state = STATE_BETWEEN;
-  self->input = g_malloc (INPUT_BYTES);
-  self->output = g_malloc (OUTPUT_BYTES);
   return self;
 }
 
@@ -70,39 +59,38 @@ atm_inflate_free (AtmInflate *self)
 {
   if (self == NULL)
     return;
-  if (self->zlib_ready)
-    inflateEnd (&self->zlib);
+  atm_gunzip_free (self->gunzip);
   ZSTD_freeDStream (self->zstd);
-  atm_hash_free (self->hash);
-  g_free (self->input);
-  g_free (self->output);
+  g_clear_pointer (&self->input, atm_block_unref);
   g_free (self);
 }
 
-static gboolean
-fill (AtmInflate *self, gsize minimum, GCancellable *cancellable, GError **error)
+static gsize
+input_left (AtmInflate *self)
 {
-  if (self->input_at == self->input_end)
-    self->input_at = self->input_end = 0;
-  while (!self->input_ended && self->input_end - self->input_at < minimum)
-    {
-      gssize n = g_input_stream_read (self->blob, self->input + self->input_end,
-                                      INPUT_BYTES - self->input_end, cancellable, error);
+  return self->input != NULL ? self->input->length_bytes - self->input_at : 0;
+}
 
-      if (n < 0)
-        return FALSE;
-      self->input_ended = n == 0;
-      self->input_end += (gsize) n;
-      self->bytes_in += (guint64) n;
-    }
+/* Makes sure that there is input, unless there is no more. */
+static gboolean
+fill (AtmInflate *self, GError **error)
+{
+  if (self->input_ended || input_left (self) > 0)
+    return TRUE;
+  g_clear_pointer (&self->input, atm_block_unref);
+  self->input_at = 0;
+  if (!self->source (self->source_data, &self->input, error))
+    return FALSE;
+  self->input_ended = self->input == NULL;
+  self->bytes_in += input_left (self);
   return TRUE;
 }
 
 static gboolean
 starts_with (AtmInflate *self, gsize offset, gconstpointer magic, gsize length)
 {
-  return self->input_end - self->input_at >= offset + length
-         && memcmp (self->input + self->input_at + offset, magic, length) == 0;
+  return input_left (self) >= offset + length
+         && memcmp (self->input->data + offset, magic, length) == 0;
 }
 
 static gboolean
@@ -110,8 +98,7 @@ is_zstd (AtmInflate *self)
 {
   /* A frame, or a skippable one before it: 0x184D2A50 to 0x184D2A5F, little-endian (RFC 8878). */
   return starts_with (self, 0, "\x28\xb5\x2f\xfd", 4)
-         || (starts_with (self, 1, "\x2a\x4d\x18", 3)
-             && (self->input[self->input_at] & 0xf0) == 0x50);
+         || (starts_with (self, 1, "\x2a\x4d\x18", 3) && (self->input->data[0] & 0xf0) == 0x50);
 }
 
 /* Media types lie; the bytes do not (registry.md 4.5). */
@@ -149,10 +136,9 @@ detect (AtmInflate *self, GError **error)
 
   if (self->format == FORMAT_GZIP)
     {
-      /* 15: the largest window; 16: gzip only, so that zlib checks CRC and length. */
-      if (inflateInit2 (&self->zlib, 15 + 16) != Z_OK)
+      self->gunzip = atm_gunzip_new (self->gunzip_kind);
+      if (self->gunzip == NULL)
         return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "zlib cannot be set up");
-      self->zlib_ready = TRUE;
     }
   if (self->format == FORMAT_ZSTD)
     {
@@ -166,150 +152,141 @@ detect (AtmInflate *self, GError **error)
 }
 
 static gboolean
-throw_truncated (AtmInflate *self, GError **error)
+throw_damaged (AtmInflate *self, const char *format, const char *reason, GError **error)
 {
   return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                    "The compressed layer ends in the middle, after %" G_GUINT64_FORMAT
-                    " uncompressed bytes",
-                    self->bytes_out);
+                    "The %s layer is damaged after %" G_GUINT64_FORMAT " uncompressed bytes: %s",
+                    format, self->bytes_out, reason);
 }
 
 /* Consumes zero bytes; anything else after them is refused, as the Go tools do. */
 static gboolean
 skip_padding (AtmInflate *self, GError **error)
 {
-  while (self->input_at < self->input_end)
-    if (self->input[self->input_at++] != 0)
+  while (input_left (self) > 0)
+    if (self->input->data[self->input_at++] != 0)
       return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                         "The gzip layer is followed by bytes that are neither gzip nor zero");
   return TRUE;
 }
 
 static gboolean
-step_gzip (AtmInflate *self, gsize *length_out, GError **error)
+step_gzip (AtmInflate *self, AtmBlock *block, gsize room, GError **error)
 {
-  int result;
+  AtmGunzipStep step = { .in_bytes = input_left (self),
+                         .out = block->data + block->length_bytes,
+                         .out_bytes = room };
+  const char *reason;
+  gboolean ended = FALSE;
 
   /* No member begins with a zero byte. */
-  if (self->state == STATE_BETWEEN && self->input[self->input_at] == 0)
+  if (self->state == STATE_BETWEEN && self->input->data[self->input_at] == 0)
     self->state = STATE_PADDING;
   if (self->state == STATE_PADDING)
-    {
-      *length_out = 0;
-      return skip_padding (self, error);
-    }
-  if (self->state == STATE_BETWEEN && inflateReset (&self->zlib) != Z_OK)
-    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "zlib cannot be reset");
+    return skip_padding (self, error);
 
-  self->state = STATE_INSIDE;
-  self->zlib.next_in = self->input + self->input_at;
-  self->zlib.avail_in = (uInt) (self->input_end - self->input_at);
-  self->zlib.next_out = self->output;
-  self->zlib.avail_out = OUTPUT_BYTES;
-  result = inflate (&self->zlib, Z_NO_FLUSH);
-  /* Z_BUF_ERROR: nothing to do without more input, which is no error here. */
-  if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
-    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                      "The gzip layer is damaged after %" G_GUINT64_FORMAT
-                      " uncompressed bytes: %s",
-                      self->bytes_out, self->zlib.msg != NULL ? self->zlib.msg : "no reason given");
-  if (result == Z_STREAM_END)
-    self->state = STATE_BETWEEN;
-  self->input_at = self->input_end - self->zlib.avail_in;
-  self->output_full = self->zlib.avail_out == 0 && result != Z_STREAM_END;
-  *length_out = OUTPUT_BYTES - self->zlib.avail_out;
+  if (step.in_bytes > 0)
+    step.in = self->input->data + self->input_at;
+  reason = atm_gunzip_step (self->gunzip, &step, &ended);
+  if (reason != NULL)
+    return throw_damaged (self, "gzip", reason, error);
+  self->state = ended ? STATE_BETWEEN : STATE_INSIDE;
+  self->input_at += input_left (self) - step.in_bytes;
+  self->has_more = step.out_bytes == 0 && !ended;
+  block->length_bytes += room - step.out_bytes;
   return TRUE;
 }
 
 static gboolean
-step_zstd (AtmInflate *self, gsize *length_out, GError **error)
+step_zstd (AtmInflate *self, AtmBlock *block, gsize room, GError **error)
 {
-  ZSTD_inBuffer in = { self->input, self->input_end, self->input_at };
-  ZSTD_outBuffer out = { self->output, OUTPUT_BYTES, 0 };
+  ZSTD_inBuffer in = { self->input != NULL ? self->input->data : NULL,
+                       self->input != NULL ? self->input->length_bytes : 0, self->input_at };
+  ZSTD_outBuffer out = { block->data + block->length_bytes, room, 0 };
   size_t result = ZSTD_decompressStream (self->zstd, &out, &in);
 
   if (ZSTD_isError (result))
-    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                      "The zstd layer is damaged after %" G_GUINT64_FORMAT
-                      " uncompressed bytes: %s",
-                      self->bytes_out, ZSTD_getErrorName (result));
+    return throw_damaged (self, "zstd", ZSTD_getErrorName (result), error);
   /* 0: a frame, skippable ones too, has ended and all of it was given out. */
   self->state = result == 0 ? STATE_BETWEEN : STATE_INSIDE;
   self->input_at = in.pos;
-  self->output_full = out.pos == out.size && result != 0;
-  *length_out = out.pos;
+  self->has_more = out.pos == out.size && result != 0;
+  block->length_bytes += out.pos;
   return TRUE;
 }
 
-static void
-step_plain (AtmInflate *self, gsize *length_out)
+static gboolean
+step (AtmInflate *self, AtmBlock *block, gsize room, GError **error)
 {
-  *length_out = MIN (self->input_end - self->input_at, OUTPUT_BYTES);
-  memcpy (self->output, self->input + self->input_at, *length_out);
-  self->input_at += *length_out;
+  const gsize n = MIN (input_left (self), room);
+
+  switch (self->format)
+    {
+    case FORMAT_GZIP:
+      return step_gzip (self, block, room, error);
+    case FORMAT_ZSTD:
+      return step_zstd (self, block, room, error);
+    case FORMAT_PLAIN:
+    case FORMAT_UNKNOWN:
+    default:
+      memcpy (block->data + block->length_bytes, self->input->data + self->input_at, n);
+      block->length_bytes += n;
+      self->input_at += n;
+      return TRUE;
+    }
 }
 
 gboolean
-atm_inflate_check_ratio (AtmInflate *self, guint64 expanded_bytes, GError **error)
+atm_inflate_check_ratio (const AtmStoreLimits *limits, guint64 expanded_bytes, guint64 blob_bytes,
+                         GError **error)
 {
-  if (expanded_bytes > self->limits.layer_max_bytes)
+  if (expanded_bytes > limits->layer_max_bytes)
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                       "The layer unpacks to more than %" G_GUINT64_FORMAT " bytes",
-                      self->limits.layer_max_bytes);
-  if (expanded_bytes > self->limits.ratio_from_bytes
-      && expanded_bytes / self->limits.ratio_max > self->bytes_in)
+                      limits->layer_max_bytes);
+  if (expanded_bytes > limits->ratio_from_bytes && expanded_bytes / limits->ratio_max > blob_bytes)
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                       "The layer unpacks to more than %" G_GUINT64_FORMAT
                       " times its size, which no honest layer does",
-                      self->limits.ratio_max);
+                      limits->ratio_max);
   return TRUE;
 }
 
 gboolean
-atm_inflate_read (AtmInflate *self, const guint8 **data_out, gsize *length_out,
-                  GCancellable *cancellable, GError **error)
+atm_inflate_read (AtmInflate *self, AtmBlock *block, GError **error)
 {
-  gsize length = 0;
+  const gsize block_bytes = atm_block_pool_get_block_bytes (block->pool);
 
-  if (self->format == FORMAT_UNKNOWN
-      && (!fill (self, MAGIC_BYTES, cancellable, error) || !detect (self, error)))
-    return FALSE;
-
-  while (length == 0)
+  while (block->length_bytes < block_bytes)
     {
-      if (!self->output_full && !fill (self, 1, cancellable, error))
+      const gsize filled = block->length_bytes;
+      const gboolean had_more = self->has_more;
+      gsize left = 0;
+
+      if (!had_more && !fill (self, error))
         return FALSE;
-      if (!self->output_full && self->input_at == self->input_end)
+      if (self->format == FORMAT_UNKNOWN && !detect (self, error))
+        return FALSE;
+      left = input_left (self);
+      if (!had_more && left == 0)
         {
           if (self->state == STATE_INSIDE)
-            return throw_truncated (self, error);
+            return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
+                              "The compressed layer ends in the middle, after %" G_GUINT64_FORMAT
+                              " uncompressed bytes",
+                              self->bytes_out);
           break;
         }
-      self->output_full = FALSE;
-      if (self->format == FORMAT_PLAIN)
-        step_plain (self, &length);
-      else if (!(self->format == FORMAT_GZIP ? step_gzip (self, &length, error)
-                                             : step_zstd (self, &length, error)))
+
+      self->has_more = FALSE;
+      if (!step (self, block, block_bytes - filled, error))
         return FALSE;
+      self->bytes_out += block->length_bytes - filled;
+      /* No library is known to do this; without an end it would be forever. */
+      if (!had_more && left == input_left (self) && filled == block->length_bytes)
+        return throw_damaged (self, "compressed", "it cannot be read on", error);
     }
 
-  atm_hash_update (self->hash, self->output, length);
-  self->bytes_out += length;
-  if (!atm_inflate_check_ratio (self, self->bytes_out, error))
-    return FALSE;
-  *data_out = self->output;
-  *length_out = length;
-  return TRUE;
-}
-
-guint64
-atm_inflate_get_size (AtmInflate *self)
-{
-  return self->bytes_out;
-}
-
-void
-atm_inflate_finish (AtmInflate *self, AtmDigest *digest_out)
-{
-  atm_digest_take_hash (self->algorithm, g_steal_pointer (&self->hash), digest_out);
+  block->blob_bytes = self->bytes_in;
+  return atm_inflate_check_ratio (&self->limits, self->bytes_out, self->bytes_in, error);
 }

@@ -169,34 +169,24 @@ add_decimal (GVariantBuilder *builder, const char *key, guint64 value)
   g_variant_builder_add (builder, "{sv}", key, g_variant_new_printf ("%" G_GUINT64_FORMAT, value));
 }
 
-gboolean
-atm_layer_commit_write (AtmStore *store, AtmObjects *objects, const AtmLayer *layer,
-                        const AtmLayerInfo *info, char **commit_out, GCancellable *cancellable,
-                        GError **error)
+void
+atm_layer_draft_free (AtmLayerDraft *draft)
 {
-  const AtmInode folder_inode = { .mode = 0755 }, empty_inode = { .mode = 0644 };
-  guint8 folder[ATM_CHECKSUM_BYTES], empty[ATM_CHECKSUM_BYTES], list[ATM_CHECKSUM_BYTES];
-  g_autofree char *list_digest = NULL, *digest = NULL, *diff_id = NULL;
-  g_autoptr (AtmTree) tree = NULL;
+  if (draft == NULL)
+    return;
+  atm_layer_info_clear (&draft->info);
+  atm_commit_draft_clear (&draft->commit);
+  g_free (draft->list_digest);
+  g_free (draft);
+}
+
+static GVariant *
+make_metadata (const AtmLayerInfo *info, const char *list_digest)
+{
+  g_autofree char *digest = atm_digest_to_string (&info->digest);
+  g_autofree char *diff_id = atm_digest_to_string (&info->diff_id);
   g_auto (GVariantBuilder) metadata = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
-  if (!atm_objects_put_dirmeta (objects, &folder_inode, folder, cancellable, error))
-    return FALSE;
-  atm_objects_begin_file (objects, &empty_inode);
-  if (!atm_objects_finish_file (objects, empty, cancellable, error)
-      || !atm_layer_write (layer, objects, list, &list_digest, cancellable, error))
-    return FALSE;
-
-  tree = atm_tree_new (folder, &store->limits);
-  for (guint i = 0; i < layer->entries->len; i++)
-    if (!put_entry (tree, &g_array_index (layer->entries, AtmEntry, i), empty, error))
-      return FALSE;
-  if (!put_strays (tree, layer, error)
-      || !put_raw (tree, ATM_LAYER_ENTRIES_NAME, ATM_NODE_FILE, NULL, list, error))
-    return FALSE;
-
-  digest = atm_digest_to_string (&info->digest);
-  diff_id = atm_digest_to_string (&info->diff_id);
   add_decimal (&metadata, ATM_KEY_SIZE, info->size_bytes);
   add_decimal (&metadata, ATM_KEY_UNCOMPRESSED_SIZE, info->uncompressed_bytes);
   add_string (&metadata, ATM_KEY_UNCOMPRESSED_DIGEST, diff_id);
@@ -206,8 +196,76 @@ atm_layer_commit_write (AtmStore *store, AtmObjects *objects, const AtmLayer *la
   add_string (&metadata, ATM_KEY_LAYER_MEDIA_TYPE, info->media_type);
   add_string (&metadata, ATM_KEY_LAYER_ENTRIES, list_digest);
   add_string (&metadata, ATM_KEY_LAYER_NOTICE, info->notice);
-  return atm_commit_write (store, objects, tree, g_variant_builder_end (&metadata), commit_out,
-                           cancellable, error);
+  if (info->claimed)
+    g_variant_builder_add (&metadata, "{sv}", ATM_KEY_LAYER_CLAIMED, g_variant_new_boolean (TRUE));
+  return g_variant_builder_end (&metadata);
+}
+
+static void
+copy_info (const AtmLayerInfo *info, AtmLayerInfo *info_out)
+{
+  *info_out = *info;
+  info_out->media_type = g_strdup (info->media_type);
+  info_out->notice = g_strdup (info->notice);
+}
+
+gboolean
+atm_layer_draft_new (AtmStore *store, AtmObjects *objects, const AtmLayer *layer,
+                     const AtmLayerInfo *info, AtmLayerDraft **draft_out, GCancellable *cancellable,
+                     GError **error)
+{
+  const AtmInode folder_inode = { .mode = 0755 }, empty_inode = { .mode = 0644 };
+  guint8 folder[ATM_CHECKSUM_BYTES], empty[ATM_CHECKSUM_BYTES];
+  g_autoptr (AtmLayerDraft) draft = g_new0 (AtmLayerDraft, 1);
+  g_autoptr (AtmTree) tree = NULL;
+
+  if (!atm_objects_put_dirmeta (objects, &folder_inode, folder, cancellable, error)
+      || !atm_objects_put_file (objects, &empty_inode, NULL, 0, empty, cancellable, error)
+      || !atm_layer_write (layer, objects, draft->list, &draft->list_digest, cancellable, error))
+    return FALSE;
+
+  tree = atm_tree_new (folder, &store->limits);
+  for (guint i = 0; i < layer->entries->len; i++)
+    if (!put_entry (tree, &g_array_index (layer->entries, AtmEntry, i), empty, error))
+      return FALSE;
+  if (!put_strays (tree, layer, error)
+      || !put_raw (tree, ATM_LAYER_ENTRIES_NAME, ATM_NODE_FILE, NULL, draft->list, error))
+    return FALSE;
+
+  copy_info (info, &draft->info);
+  if (!atm_commit_draft (objects, tree, make_metadata (info, draft->list_digest), &draft->commit,
+                         cancellable, error))
+    return FALSE;
+  *draft_out = g_steal_pointer (&draft);
+  return TRUE;
+}
+
+AtmLayerDraft *
+atm_layer_draft_new_alias (const AtmLayerDraft *draft, const AtmDescriptor *descriptor)
+{
+  AtmLayerDraft *alias = g_new0 (AtmLayerDraft, 1);
+
+  *alias = *draft;
+  copy_info (&draft->info, &alias->info);
+  alias->info.digest = descriptor->digest;
+  alias->info.size_bytes = descriptor->size_bytes;
+  g_free (alias->info.media_type);
+  alias->info.media_type = g_strdup (descriptor->media_type);
+  alias->info.claimed = TRUE;
+  alias->list_digest = g_strdup (draft->list_digest);
+  alias->commit.metadata = g_variant_ref_sink (make_metadata (&alias->info, alias->list_digest));
+  return alias;
+}
+
+gboolean
+atm_layer_draft_read (AtmStore *store, AtmObjects *objects, const AtmLayerDraft *draft,
+                      AtmLayer **layer_out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GInputStream) stream = NULL;
+
+  return atm_objects_open_file (objects, draft->list, &stream, cancellable, error)
+         && atm_layer_read (stream, draft->list_digest, &store->limits, layer_out, cancellable,
+                            error);
 }
 
 /* FALSE: the commit is none of ours, or says what we would not. */
@@ -231,6 +289,7 @@ read_info (GVariant *metadata, AtmLayerInfo *info, const char **list_digest_out)
     return FALSE;
   (void) g_variant_lookup (metadata, ATM_KEY_LAYER_MEDIA_TYPE, "s", &info->media_type);
   (void) g_variant_lookup (metadata, ATM_KEY_LAYER_NOTICE, "s", &info->notice);
+  (void) g_variant_lookup (metadata, ATM_KEY_LAYER_CLAIMED, "b", &info->claimed);
   return TRUE;
 }
 
@@ -260,32 +319,49 @@ has_objects (AtmStore *store, const AtmLayer *layer, gboolean *complete_out,
   return TRUE;
 }
 
+/* FALSE: the list is missing or damaged. */
+static gboolean
+read_list (AtmStore *store, const char *commit, AtmLayerDraft *draft, AtmLayer **layer_out,
+           GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GFile) root = NULL, file = NULL;
+  g_autoptr (GFileInputStream) stream = NULL;
+
+  if (!ostree_repo_read_commit (store->repo, commit, &root, NULL, cancellable, error))
+    return FALSE;
+  file = g_file_get_child (root, ATM_LAYER_ENTRIES_NAME);
+  if (!ostree_repo_file_ensure_resolved (OSTREE_REPO_FILE (file), error))
+    return FALSE;
+  stream = g_file_read (file, cancellable, error);
+  if (stream == NULL
+      || !atm_layer_read (G_INPUT_STREAM (stream), draft->list_digest, &store->limits, layer_out,
+                          cancellable, error))
+    return FALSE;
+  ostree_checksum_inplace_to_bytes (ostree_repo_file_get_checksum (OSTREE_REPO_FILE (file)),
+                                    draft->list);
+  return TRUE;
+}
+
 gboolean
-atm_layer_commit_load (AtmStore *store, const char *commit, AtmLayerInfo *info_out,
+atm_layer_commit_load (AtmStore *store, const char *commit, AtmLayerDraft **draft_out,
                        AtmLayer **layer_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GVariant) metadata = NULL;
-  g_autoptr (GFile) root = NULL, file = NULL;
-  g_autoptr (GFileInputStream) stream = NULL;
+  g_autoptr (AtmLayerDraft) draft = g_new0 (AtmLayerDraft, 1);
   g_autoptr (AtmLayer) layer = NULL;
   g_autoptr (GError) local_error = NULL;
   const char *list_digest = NULL;
   gboolean complete = FALSE;
 
+  *draft_out = NULL;
   *layer_out = NULL;
   if (!atm_commit_load (store, commit, &metadata, NULL, error))
     return FALSE;
-  if (metadata == NULL || !read_info (metadata, info_out, &list_digest))
+  if (metadata == NULL || !read_info (metadata, &draft->info, &list_digest))
     return TRUE;
-
-  if (ostree_repo_read_commit (store->repo, commit, &root, NULL, cancellable, &local_error))
-    {
-      file = g_file_get_child (root, ATM_LAYER_ENTRIES_NAME);
-      stream = g_file_read (file, cancellable, &local_error);
-    }
-  if (stream == NULL
-      || !atm_layer_read (G_INPUT_STREAM (stream), list_digest, &store->limits, &layer, cancellable,
-                          &local_error))
+  draft->list_digest = g_strdup (list_digest);
+  if (!read_list (store, commit, draft, &layer, cancellable, &local_error)
+      || !atm_commit_load_draft (store, commit, &draft->commit, &local_error))
     {
       /* Whatever is wrong with it, fetching the layer again puts it right. */
       if (!g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -297,6 +373,37 @@ atm_layer_commit_load (AtmStore *store, const char *commit, AtmLayerInfo *info_o
   if (!has_objects (store, layer, &complete, cancellable, error))
     return FALSE;
   if (complete)
-    *layer_out = g_steal_pointer (&layer);
+    {
+      *draft_out = g_steal_pointer (&draft);
+      *layer_out = g_steal_pointer (&layer);
+    }
+  return TRUE;
+}
+
+gboolean
+atm_layer_commit_index (AtmStore *store, GHashTable **index_out, GCancellable *cancellable,
+                        GError **error)
+{
+  g_autoptr (GHashTable) index = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GHashTable) refs = NULL;
+  GHashTableIter iter;
+  gpointer ref, commit;
+
+  if (!ostree_repo_list_refs_ext (store->repo, ATM_REF_PREFIX, &refs,
+                                  OSTREE_REPO_LIST_REFS_EXT_NONE, cancellable, error))
+    return atm_prefix_error (error, "Listing layers");
+  g_hash_table_iter_init (&iter, refs);
+  while (g_hash_table_iter_next (&iter, &ref, &commit))
+    {
+      g_autoptr (GVariant) metadata = NULL;
+      const char *diff_id = NULL;
+
+      /* A commit that is damaged is no layer to be found. */
+      if (atm_ref_is_blob (ref) && atm_commit_load (store, commit, &metadata, NULL, NULL)
+          && metadata != NULL
+          && g_variant_lookup (metadata, ATM_KEY_UNCOMPRESSED_DIGEST, "&s", &diff_id))
+        g_hash_table_insert (index, g_strdup (diff_id), g_strdup (commit));
+    }
+  *index_out = g_steal_pointer (&index);
   return TRUE;
 }

@@ -21,6 +21,7 @@ atm_layer_new (void)
 
   layer->entries = g_array_new (FALSE, TRUE, sizeof (AtmEntry));
   layer->strings = g_string_chunk_new (64 * 1024);
+  g_mutex_init (&layer->lock);
   return layer;
 }
 
@@ -31,6 +32,7 @@ atm_layer_free (AtmLayer *layer)
     return;
   g_array_unref (layer->entries);
   g_string_chunk_free (layer->strings);
+  g_mutex_clear (&layer->lock);
   g_free (layer);
 }
 
@@ -67,8 +69,18 @@ atm_layer_add (AtmLayer *layer, const AtmStoreLimits *limits, AtmEntryKind kind,
     entry.target = g_string_chunk_insert (layer->strings, target);
   if (checksum != NULL)
     memcpy (entry.checksum, checksum, ATM_CHECKSUM_BYTES);
+  g_mutex_lock (&layer->lock);
   g_array_append_val (layer->entries, entry);
+  g_mutex_unlock (&layer->lock);
   return TRUE;
+}
+
+void
+atm_layer_set_checksum (AtmLayer *layer, guint index, const guint8 *checksum)
+{
+  g_mutex_lock (&layer->lock);
+  memcpy (g_array_index (layer->entries, AtmEntry, index).checksum, checksum, ATM_CHECKSUM_BYTES);
+  g_mutex_unlock (&layer->lock);
 }
 
 gboolean

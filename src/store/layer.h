@@ -34,6 +34,7 @@ typedef struct
   GArray *entries;       /* (owned) (element-type AtmEntry) */
   GStringChunk *strings; /* (owned): paths and targets */
   gsize strings_bytes;
+  GMutex lock; /* for @entries, while one thread adds and others set checksums */
 } AtmLayer;
 
 AtmLayer *atm_layer_new (void);
@@ -51,6 +52,16 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_layer_add (AtmLayer *layer, const AtmStoreLimits *limits, AtmEntryKind kind,
                         const char *path, const char *target, const guint8 *checksum,
                         GError **error);
+
+/**
+ * atm_layer_set_checksum:
+ * @index: of an entry that was added
+ * @checksum: (array fixed-size=32): copied
+ *
+ * Says what became of a file whose contents were not written yet when it was added. May be called
+ * while another thread adds entries.
+ */
+void atm_layer_set_checksum (AtmLayer *layer, guint index, const guint8 *checksum);
 
 /**
  * atm_layer_write:

@@ -25,6 +25,17 @@
 /* Smaller files are hashed in memory, larger ones are spooled to the disk. */
 #define ATM_FILE_BUFFERED_MAX_BYTES (1024 * 1024)
 
+/* Between the stages of an import (store.md 2): pieces of the blob as it comes in, and of what it
+   unpacks to, and how many of each may wait; files that wait for a writer, all together. */
+#define ATM_BLOB_BLOCK_BYTES (256 * 1024)
+#define ATM_BLOB_BLOCKS_MAX 4
+#define ATM_PLAIN_BLOCK_BYTES (512 * 1024)
+#define ATM_PLAIN_BLOCKS_MAX 4
+#define ATM_FILES_WAITING_MAX_BYTES (8 * 1024 * 1024)
+
+/* Creations in one folder wait for each other in the kernel, so more writers are of no use. */
+#define ATM_WRITERS_MAX 4
+
 #define ATM_PATH_MAX_BYTES 4095
 #define ATM_COMPONENT_MAX_BYTES 255
 #define ATM_PATH_LINKS_MAX 40
@@ -45,6 +56,8 @@ typedef struct
   gsize names_max_bytes;       /* in one layer, and in the merged tree */
   guint64 steps_max;           /* in one merge */
   gsize buffered_max_bytes;    /* of one file */
+  guint writers_max;           /* threads that write files; 0: no threads at all */
+  guint links_max;             /* of one object; 0: as many as the file system allows */
   gboolean skip_invalid_names; /* skip, and say so, where a name is not valid UTF-8 */
 } AtmStoreLimits;
 
@@ -54,4 +67,5 @@ typedef struct
     .ratio_max = ATM_LAYER_RATIO_MAX, .entries_max = ATM_LAYER_ENTRIES_MAX,                        \
     .nodes_max = ATM_TREE_NODES_MAX, .names_max_bytes = ATM_NAMES_MAX_BYTES,                       \
     .steps_max = ATM_MERGE_STEPS_MAX, .buffered_max_bytes = ATM_FILE_BUFFERED_MAX_BYTES,           \
+    .writers_max = ATM_WRITERS_MAX,                                                                \
   }

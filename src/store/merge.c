@@ -338,36 +338,88 @@ is_superseded (Merge *merge, guint index, gboolean *superseded_out, GError **err
   return TRUE;
 }
 
-/* A late link may wait for another one; each round settles at least one of them. */
+static gboolean
+throw_no_target (Merge *merge, guint index, GError **error)
+{
+  const AtmEntry *entry = &g_array_index (merge->layer->entries, AtmEntry, index);
+  g_autofree char *shown = atm_text_escape (entry->target);
+  g_autofree char *why = g_strdup_printf ("the target /%s of the hard link does not exist", shown);
+
+  return throw_entry (error, entry->path, why);
+}
+
+/* Links that wait, by the path that they wait for. */
+static GHashTable *
+collect_waiting (Merge *merge, GArray *links)
+{
+  GHashTable *waiting
+      = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) g_array_unref);
+
+  for (guint i = 0; i < links->len; i++)
+    {
+      const guint index = g_array_index (links, guint, i);
+      const AtmEntry *entry = &g_array_index (merge->layer->entries, AtmEntry, index);
+      GArray *same = g_hash_table_lookup (waiting, entry->target);
+
+      if (same == NULL)
+        {
+          same = g_array_new (FALSE, FALSE, sizeof (guint));
+          g_hash_table_insert (waiting, (gpointer) entry->target, same);
+        }
+      g_array_append_val (same, index);
+    }
+  return waiting;
+}
+
+/* A late link may wait for another one, and that for a third: whatever is settled settles those
+   that wait for its path. Where the path goes through a symlink this misses it, and the next round
+   has it; each round settles at least one. */
 static gboolean
 apply_late_links (Merge *merge, GError **error)
 {
   while (merge->late_links->len > 0)
     {
-      g_autoptr (GArray) waiting = g_steal_pointer (&merge->late_links);
+      g_autoptr (GArray) links = g_steal_pointer (&merge->late_links);
+      g_autoptr (GHashTable) waiting = collect_waiting (merge, links);
+      g_autoptr (GArray) next = g_array_new (FALSE, FALSE, sizeof (guint));
+      g_autoptr (GHashTable) settled = g_hash_table_new (NULL, NULL);
 
       merge->late_links = g_array_new (FALSE, FALSE, sizeof (guint));
-      for (guint i = 0; i < waiting->len; i++)
+      for (guint i = 0; i < links->len; i++)
         {
-          const guint index = g_array_index (waiting, guint, i);
-          gboolean done = FALSE;
+          g_array_append_val (next, g_array_index (links, guint, i));
+          while (next->len > 0)
+            {
+              const guint index = g_array_index (next, guint, next->len - 1);
+              const AtmEntry *entry = &g_array_index (merge->layer->entries, AtmEntry, index);
+              GArray *freed = NULL;
+              gboolean done = FALSE;
 
-          if (!is_superseded (merge, index, &done, error)
-              || (!done && !try_link (merge, index, &done, error)))
-            return FALSE;
-          if (!done)
+              g_array_set_size (next, next->len - 1);
+              if (g_hash_table_contains (settled, GUINT_TO_POINTER (index)))
+                continue;
+              if (!is_superseded (merge, index, &done, error)
+                  || (!done && !try_link (merge, index, &done, error)))
+                return FALSE;
+              if (!done)
+                continue;
+              g_hash_table_add (settled, GUINT_TO_POINTER (index));
+              freed = g_hash_table_lookup (waiting, entry->path);
+              if (freed != NULL)
+                g_array_append_vals (next, freed->data, freed->len);
+              g_hash_table_remove (waiting, entry->path);
+            }
+        }
+
+      for (guint i = 0; i < links->len; i++)
+        {
+          const guint index = g_array_index (links, guint, i);
+
+          if (!g_hash_table_contains (settled, GUINT_TO_POINTER (index)))
             g_array_append_val (merge->late_links, index);
         }
-      if (merge->late_links->len == waiting->len)
-        {
-          const guint index = g_array_index (waiting, guint, 0);
-          const AtmEntry *entry = &g_array_index (merge->layer->entries, AtmEntry, index);
-          g_autofree char *shown = atm_text_escape (entry->target);
-          g_autofree char *why
-              = g_strdup_printf ("the target /%s of the hard link does not exist", shown);
-
-          return throw_entry (error, entry->path, why);
-        }
+      if (merge->late_links->len == links->len)
+        return throw_no_target (merge, g_array_index (links, guint, 0), error);
     }
   return TRUE;
 }

@@ -13,23 +13,43 @@
 #include "util/sha256.h"
 #include "util/text.h"
 
-/* The look-up of duplicates in memory is a cache; libostree looks too, on the disk. */
+/* The look-up of duplicates in memory is a cache; the repository is asked too. */
 #define SEEN_MAX (128 * 1024)
 
 struct _AtmObjects
 {
-  OstreeRepo *repo; /* (owned) (nullable) */
+  OstreeRepo *repo;    /* (owned) (nullable) */
+  AtmStaging *staging; /* (owned) (nullable) */
   gboolean user_mode;
   gsize buffered_max_bytes;
-  GHashTable *seen; /* (owned) (element-type utf8): names of content that was written already */
+
+  GMutex lock;      /* guards the next two */
+  GHashTable *seen; /* (owned): 32 bytes each: what was written, or is being written by a thread */
+  gboolean broken;  /* what is in @seen need not be there */
 
   /* the file that was begun */
   AtmInode inode;     /* its attributes are owned */
   AtmHash *hash;      /* (owned) (nullable) */
   GByteArray *buffer; /* (owned): contents, while they are small */
-  int spool_fd;       /* contents, once they are not; -1 */
+  gboolean spooled;   /* contents are in the staging, or without one in ... */
+  int spool_fd;       /* ... this; -1 */
   guint64 size_bytes;
 };
+
+static guint
+hash_checksum (gconstpointer checksum)
+{
+  guint32 bits = 0;
+
+  memcpy (&bits, checksum, sizeof bits);
+  return bits;
+}
+
+static gboolean
+equal_checksums (gconstpointer a, gconstpointer b)
+{
+  return memcmp (a, b, ATM_CHECKSUM_BYTES) == 0;
+}
 
 AtmObjects *
 atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *limits)
@@ -39,10 +59,27 @@ atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *lim
   objects->repo = repo != NULL ? g_object_ref (repo) : NULL;
   objects->user_mode = user_mode;
   objects->buffered_max_bytes = limits->buffered_max_bytes;
-  objects->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_mutex_init (&objects->lock);
+  objects->seen = g_hash_table_new_full (hash_checksum, equal_checksums, g_free, NULL);
   objects->buffer = g_byte_array_new ();
   objects->spool_fd = -1;
   return objects;
+}
+
+void
+atm_objects_take_staging (AtmObjects *objects, AtmStaging *staging)
+{
+  atm_staging_free (objects->staging);
+  objects->staging = staging;
+}
+
+static void
+drop_spool (AtmObjects *objects)
+{
+  if (objects->staging != NULL)
+    atm_staging_drop (objects->staging);
+  atm_fd_clear (&objects->spool_fd);
+  objects->spooled = FALSE;
 }
 
 void
@@ -50,12 +87,14 @@ atm_objects_free (AtmObjects *objects)
 {
   if (objects == NULL)
     return;
+  drop_spool (objects);
+  atm_staging_free (objects->staging);
   g_clear_object (&objects->repo);
+  g_mutex_clear (&objects->lock);
   g_hash_table_unref (objects->seen);
   g_clear_pointer (&objects->inode.xattrs, g_variant_unref);
   atm_hash_free (objects->hash);
   g_byte_array_unref (objects->buffer);
-  atm_fd_clear (&objects->spool_fd);
   g_free (objects);
 }
 
@@ -65,6 +104,35 @@ atm_objects_get_user_mode (AtmObjects *objects)
   return objects->user_mode;
 }
 
+/* Whether the caller is the one who has to write an object. Another thread may still be writing one
+   that was claimed before; if that fails, nothing that was put is ever published. */
+static gboolean
+claim (AtmObjects *objects, const guint8 *checksum, gboolean *mine_out, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&objects->lock);
+
+  if (objects->broken)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
+                      "An object could not be written before; begin the import again");
+  *mine_out = objects->repo != NULL && !g_hash_table_contains (objects->seen, checksum);
+  if (!*mine_out)
+    return TRUE;
+  if (g_hash_table_size (objects->seen) >= SEEN_MAX)
+    g_hash_table_remove_all (objects->seen);
+  g_hash_table_add (objects->seen, g_memdup2 (checksum, ATM_CHECKSUM_BYTES));
+  return TRUE;
+}
+
+/* Returns %FALSE, always. */
+static gboolean
+give_up (AtmObjects *objects)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&objects->lock);
+
+  objects->broken = TRUE;
+  return FALSE;
+}
+
 static guint32
 stored_mode (AtmObjects *objects, guint32 mode)
 {
@@ -72,70 +140,135 @@ stored_mode (AtmObjects *objects, guint32 mode)
 }
 
 static GVariant *
-no_xattrs (void)
-{
-  return g_variant_new_array (G_VARIANT_TYPE ("(ayay)"), NULL, 0);
-}
-
-static GVariant *
 inode_xattrs (const AtmInode *inode)
 {
-  return inode->xattrs != NULL ? inode->xattrs : no_xattrs ();
+  return inode->xattrs != NULL ? inode->xattrs
+                               : g_variant_new_array (G_VARIANT_TYPE ("(ayay)"), NULL, 0);
 }
 
 /* The header of store.md 3: length and padding, then (uuuusa(ayay)) with big-endian integers. */
 static void
 hash_header (AtmHash *hash, const AtmInode *inode, guint32 mode, const char *target)
 {
-  g_autoptr (GVariant) header = g_variant_ref_sink (
-      g_variant_new ("(uuuus@a(ayay))", GUINT32_TO_BE (inode->uid), GUINT32_TO_BE (inode->gid),
-                     GUINT32_TO_BE (mode), 0, target, inode_xattrs (inode)));
-  const gsize size = g_variant_get_size (header);
-  const guint32 prefix[2] = { GUINT32_TO_BE ((guint32) size), 0 };
+  g_autoptr (GVariant) header = NULL;
+  guint32 prefix[2] = { 0 };
 
+  if (inode->xattrs == NULL && *target == '\0')
+    {
+      /* Nearly every file: the empty string, and where it ends. */
+      const struct
+      {
+        guint32 words[6];
+        guint8 end[2];
+      } plain = { { GUINT32_TO_BE (18), 0, GUINT32_TO_BE (inode->uid), GUINT32_TO_BE (inode->gid),
+                    GUINT32_TO_BE (mode), 0 },
+                  { 0, 17 } };
+
+      atm_hash_update (hash, &plain, offsetof (typeof (plain), end) + sizeof plain.end);
+      return;
+    }
+  header = g_variant_ref_sink (g_variant_new ("(uuuus@a(ayay))", GUINT32_TO_BE (inode->uid),
+                                              GUINT32_TO_BE (inode->gid), GUINT32_TO_BE (mode), 0,
+                                              target, inode_xattrs (inode)));
+  prefix[0] = GUINT32_TO_BE ((guint32) g_variant_get_size (header));
   atm_hash_update (hash, prefix, sizeof prefix);
-  atm_hash_update (hash, g_variant_get_data (header), size);
+  atm_hash_update (hash, g_variant_get_data (header), g_variant_get_size (header));
 }
 
-/* The one place where content becomes an object. libostree neither hashes nor checks here. */
+/* libostree's writer that neither hashes nor checks. @target: (nullable): for symlinks. */
 static gboolean
-write_content (AtmObjects *objects, const char *name, const AtmInode *inode, guint32 mode,
-               const char *target, GInputStream *content, guint64 size_bytes,
-               GCancellable *cancellable, GError **error)
+write_through_libostree (AtmObjects *objects, const char *name, const AtmInode *inode,
+                         const char *target, GInputStream *content, guint64 size_bytes,
+                         GCancellable *cancellable, GError **error)
 {
   g_autoptr (GFileInfo) info = g_file_info_new ();
   g_autoptr (GInputStream) object = NULL;
   g_autoptr (GVariant) xattrs = g_variant_ref_sink (inode_xattrs (inode));
   guint64 length = 0;
 
-  if (objects->repo == NULL || g_hash_table_contains (objects->seen, name))
-    return TRUE;
-
   g_file_info_set_attribute_uint32 (info, "unix::uid", inode->uid);
   g_file_info_set_attribute_uint32 (info, "unix::gid", inode->gid);
-  g_file_info_set_attribute_uint32 (info, "unix::mode", mode);
+  g_file_info_set_attribute_uint32 (info, "unix::mode",
+                                    target != NULL ? S_IFLNK | 0777 : S_IFREG | inode->mode);
+  g_file_info_set_file_type (info,
+                             target != NULL ? G_FILE_TYPE_SYMBOLIC_LINK : G_FILE_TYPE_REGULAR);
+  g_file_info_set_size (info, (goffset) size_bytes);
   if (target != NULL)
-    {
-      g_file_info_set_file_type (info, G_FILE_TYPE_SYMBOLIC_LINK);
-      g_file_info_set_symlink_target (info, target);
-      g_file_info_set_size (info, 0);
-    }
-  else
-    {
-      g_file_info_set_file_type (info, G_FILE_TYPE_REGULAR);
-      g_file_info_set_size (info, (goffset) size_bytes);
-    }
+    g_file_info_set_symlink_target (info, target);
+  return ostree_raw_file_to_content_stream (content, info, xattrs, &object, &length, cancellable,
+                                            error)
+         && ostree_repo_write_content_trusted (objects->repo, name, object, length, cancellable,
+                                               error);
+}
 
-  if (!ostree_raw_file_to_content_stream (content, info, xattrs, &object, &length, cancellable,
-                                          error)
-      || !ostree_repo_write_content_trusted (objects->repo, name, object, length, cancellable,
-                                             error))
-    return atm_prefix_error (error, "Writing object %s", name);
-  if (g_hash_table_size (objects->seen) >= SEEN_MAX)
-    g_hash_table_remove_all (objects->seen);
-  g_hash_table_add (objects->seen, g_strdup (name));
+/* Whether content that was claimed must be written at all. libostree looks for itself. */
+static gboolean
+is_missing (AtmObjects *objects, const char *name, gboolean *missing_out, GError **error)
+{
+  gboolean found = FALSE;
+
+  if (objects->staging != NULL && !atm_staging_has_object (objects->staging, name, &found, error))
+    return FALSE;
+  *missing_out = !found;
   return TRUE;
 }
+
+static gboolean
+write_file (AtmObjects *objects, const char *name, const AtmInode *inode, gconstpointer data,
+            gsize length_bytes, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GInputStream) content = NULL;
+  gboolean missing = FALSE;
+
+  if (!is_missing (objects, name, &missing, error))
+    return FALSE;
+  if (!missing)
+    return TRUE;
+  if (objects->staging != NULL)
+    return atm_staging_put_file (objects->staging, name, inode, data, length_bytes, error);
+  content = g_memory_input_stream_new_from_data (data, (gssize) length_bytes, NULL);
+  return write_through_libostree (objects, name, inode, NULL, content, length_bytes, cancellable,
+                                  error);
+}
+
+/* @inode: as it is stored */
+static gboolean
+put_claimed_file (AtmObjects *objects, const guint8 *checksum, const AtmInode *inode,
+                  gconstpointer data, gsize length_bytes, GCancellable *cancellable, GError **error)
+{
+  char name[OSTREE_SHA256_STRING_LEN + 1];
+  gboolean mine = FALSE;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error)
+      || !claim (objects, checksum, &mine, error))
+    return FALSE;
+  if (!mine)
+    return TRUE;
+  ostree_checksum_inplace_from_bytes (checksum, name);
+  return write_file (objects, name, inode, data, length_bytes, cancellable, error)
+         || give_up (objects);
+}
+
+gboolean
+atm_objects_put_file (AtmObjects *objects, const AtmInode *inode, gconstpointer data,
+                      gsize length_bytes, guint8 *checksum_out, GCancellable *cancellable,
+                      GError **error)
+{
+  g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
+  AtmInode stored = *inode;
+  guint8 checksum[ATM_HASH_MAX_BYTES];
+
+  stored.mode = stored_mode (objects, inode->mode);
+  hash_header (hash, &stored, S_IFREG | stored.mode, "");
+  atm_hash_update (hash, data, length_bytes);
+  atm_hash_finish_raw (hash, checksum);
+  if (!put_claimed_file (objects, checksum, &stored, data, length_bytes, cancellable, error))
+    return FALSE;
+  memcpy (checksum_out, checksum, ATM_CHECKSUM_BYTES);
+  return TRUE;
+}
+
+/* ---- files that may be large ---- */
 
 void
 atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode)
@@ -149,28 +282,25 @@ atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode)
   objects->hash = atm_hash_new (ATM_HASH_SHA256);
   hash_header (objects->hash, &objects->inode, S_IFREG | objects->inode.mode, "");
   g_byte_array_set_size (objects->buffer, 0);
-  atm_fd_clear (&objects->spool_fd);
+  drop_spool (objects);
   objects->size_bytes = 0;
 }
 
-/* The checksum must be known before the object is written, and memory is bounded: a large file
-   waits on the disk, on the file system of the repository, without a name. */
+/* The checksum must be known before an object has its name, and memory is bounded: a large file
+   waits on the disk, on the file system of the repository. */
 static gboolean
 spool (AtmObjects *objects, gconstpointer data, gsize length_bytes, GError **error)
 {
   g_autoptr (GBytes) bytes = NULL;
 
+  if (objects->staging != NULL)
+    return atm_staging_append (objects->staging, data, length_bytes, error);
   if (objects->spool_fd < 0)
     {
-      g_autoptr (GBytes) before = g_bytes_new_static (objects->buffer->data, objects->buffer->len);
-
       objects->spool_fd = openat (ostree_repo_get_dfd (objects->repo), "tmp",
                                   O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
       if (objects->spool_fd < 0)
         return atm_throw_errno (error, "Creating a temporary file in the repository");
-      if (!atm_write_all (objects->spool_fd, before, error))
-        return atm_prefix_error (error, "A temporary file in the repository");
-      g_byte_array_set_size (objects->buffer, 0);
     }
   bytes = g_bytes_new_static (data, length_bytes);
   if (!atm_write_all (objects->spool_fd, bytes, error))
@@ -187,41 +317,105 @@ atm_objects_append (AtmObjects *objects, gconstpointer data, gsize length_bytes,
   objects->size_bytes += length_bytes;
   if (objects->repo == NULL)
     return TRUE;
-  if (objects->spool_fd >= 0 || length_bytes > objects->buffered_max_bytes - objects->buffer->len)
-    return spool (objects, data, length_bytes, error);
-  g_byte_array_append (objects->buffer, data, (guint) length_bytes);
-  return TRUE;
+  if (!objects->spooled && length_bytes <= objects->buffered_max_bytes - objects->buffer->len)
+    {
+      g_byte_array_append (objects->buffer, data, (guint) length_bytes);
+      return TRUE;
+    }
+  if (!objects->spooled)
+    {
+      objects->spooled = TRUE;
+      if (objects->buffer->len > 0
+          && !spool (objects, objects->buffer->data, objects->buffer->len, error))
+        return FALSE;
+      g_byte_array_set_size (objects->buffer, 0);
+    }
+  return spool (objects, data, length_bytes, error);
 }
 
-static void
-name_to_checksum (const char *name, guint8 *checksum_out)
+static gboolean
+write_spooled (AtmObjects *objects, const char *name, GCancellable *cancellable, GError **error)
 {
-  ostree_checksum_inplace_to_bytes (name, checksum_out);
+  g_autoptr (GInputStream) content = NULL;
+  gboolean missing = FALSE;
+
+  if (!is_missing (objects, name, &missing, error))
+    return FALSE;
+  if (!missing)
+    return TRUE;
+  if (objects->staging != NULL)
+    return atm_staging_finish (objects->staging, name, &objects->inode, error);
+  if (lseek (objects->spool_fd, 0, SEEK_SET) < 0)
+    return atm_throw_errno (error, "Rewinding a temporary file");
+  content = g_unix_input_stream_new (g_steal_fd (&objects->spool_fd), TRUE);
+  return write_through_libostree (objects, name, &objects->inode, NULL, content,
+                                  objects->size_bytes, cancellable, error);
+}
+
+static gboolean
+put_spooled (AtmObjects *objects, const guint8 *checksum, GCancellable *cancellable, GError **error)
+{
+  char name[OSTREE_SHA256_STRING_LEN + 1];
+  gboolean mine = FALSE;
+
+  if (!claim (objects, checksum, &mine, error))
+    return FALSE;
+  ostree_checksum_inplace_from_bytes (checksum, name);
+  if (mine && !write_spooled (objects, name, cancellable, error))
+    return give_up (objects);
+  drop_spool (objects);
+  return TRUE;
 }
 
 gboolean
 atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out, GCancellable *cancellable,
                          GError **error)
 {
-  g_autofree char *name = atm_hash_finish (objects->hash);
-  g_autoptr (GInputStream) content = NULL;
+  guint8 checksum[ATM_HASH_MAX_BYTES];
 
+  atm_hash_finish_raw (objects->hash, checksum);
   g_clear_pointer (&objects->hash, atm_hash_free);
-  if (objects->spool_fd >= 0)
-    {
-      if (lseek (objects->spool_fd, 0, SEEK_SET) < 0)
-        return atm_throw_errno (error, "Rewinding a temporary file");
-      content = g_unix_input_stream_new (g_steal_fd (&objects->spool_fd), TRUE);
-    }
-  else
-    content
-        = g_memory_input_stream_new_from_data (objects->buffer->data, objects->buffer->len, NULL);
-
-  if (!write_content (objects, name, &objects->inode, S_IFREG | objects->inode.mode, NULL, content,
-                      objects->size_bytes, cancellable, error))
+  if (objects->spooled
+          ? !put_spooled (objects, checksum, cancellable, error)
+          : !put_claimed_file (objects, checksum, &objects->inode, objects->buffer->data,
+                               objects->buffer->len, cancellable, error))
     return FALSE;
-  name_to_checksum (name, checksum_out);
+  memcpy (checksum_out, checksum, ATM_CHECKSUM_BYTES);
   return TRUE;
+}
+
+gboolean
+atm_objects_open_file (AtmObjects *objects, const guint8 *checksum, GInputStream **stream_out,
+                       GCancellable *cancellable, GError **error)
+{
+  char name[OSTREE_SHA256_STRING_LEN + 1];
+  int fd = -1;
+
+  ostree_checksum_inplace_from_bytes (checksum, name);
+  /* libostree does not know what is in our staging. */
+  if (objects->staging == NULL)
+    return ostree_repo_load_file (objects->repo, name, stream_out, NULL, NULL, cancellable, error);
+  if (!atm_staging_open_file (objects->staging, name, &fd, error))
+    return FALSE;
+  *stream_out = g_unix_input_stream_new (fd, TRUE);
+  return TRUE;
+}
+
+/* ---- links and folders ---- */
+
+static gboolean
+write_symlink (AtmObjects *objects, const char *name, const AtmInode *inode, const char *target,
+               GCancellable *cancellable, GError **error)
+{
+  gboolean missing = FALSE;
+
+  if (!is_missing (objects, name, &missing, error))
+    return FALSE;
+  if (!missing)
+    return TRUE;
+  if (objects->staging != NULL)
+    return atm_staging_put_symlink (objects->staging, name, inode, target, error);
+  return write_through_libostree (objects, name, inode, target, NULL, 0, cancellable, error);
 }
 
 gboolean
@@ -229,13 +423,18 @@ atm_objects_put_symlink (AtmObjects *objects, const AtmInode *inode, const char 
                          guint8 *checksum_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
-  g_autofree char *name = NULL;
+  guint8 checksum[ATM_HASH_MAX_BYTES];
+  char name[OSTREE_SHA256_STRING_LEN + 1];
+  gboolean mine = FALSE;
 
   hash_header (hash, inode, S_IFLNK | 0777, target);
-  name = atm_hash_finish (hash);
-  if (!write_content (objects, name, inode, S_IFLNK | 0777, target, NULL, 0, cancellable, error))
+  atm_hash_finish_raw (hash, checksum);
+  if (!claim (objects, checksum, &mine, error))
     return FALSE;
-  name_to_checksum (name, checksum_out);
+  ostree_checksum_inplace_from_bytes (checksum, name);
+  if (mine && !write_symlink (objects, name, inode, target, cancellable, error))
+    return give_up (objects);
+  memcpy (checksum_out, checksum, ATM_CHECKSUM_BYTES);
   return TRUE;
 }
 
@@ -243,23 +442,20 @@ static gboolean
 put_metadata (AtmObjects *objects, OstreeObjectType type, GVariant *variant, guint8 *checksum_out,
               GCancellable *cancellable, GError **error)
 {
-  g_autofree guchar *checksum = NULL;
-  g_autofree char *name = NULL;
-  g_autoptr (AtmHash) hash = NULL;
+  g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
+  guint8 checksum[ATM_HASH_MAX_BYTES];
+  char name[OSTREE_SHA256_STRING_LEN + 1];
+  gboolean mine = FALSE;
 
-  if (objects->repo != NULL)
-    {
-      if (!ostree_repo_write_metadata (objects->repo, type, NULL, variant, &checksum, cancellable,
-                                       error))
-        return FALSE;
-      memcpy (checksum_out, checksum, ATM_CHECKSUM_BYTES);
-      return TRUE;
-    }
-
-  hash = atm_hash_new (ATM_HASH_SHA256);
   atm_hash_update (hash, g_variant_get_data (variant), g_variant_get_size (variant));
-  name = atm_hash_finish (hash);
-  name_to_checksum (name, checksum_out);
+  atm_hash_finish_raw (hash, checksum);
+  if (!claim (objects, checksum, &mine, error))
+    return FALSE;
+  ostree_checksum_inplace_from_bytes (checksum, name);
+  if (mine
+      && !ostree_repo_write_metadata (objects->repo, type, name, variant, NULL, cancellable, error))
+    return give_up (objects);
+  memcpy (checksum_out, checksum, ATM_CHECKSUM_BYTES);
   return TRUE;
 }
 
@@ -292,4 +488,21 @@ atm_objects_put_dirtree (AtmObjects *objects, GVariant *tree, const char *what,
     }
   return put_metadata (objects, OSTREE_OBJECT_TYPE_DIR_TREE, sunk, checksum_out, cancellable,
                        error);
+}
+
+gboolean
+atm_objects_publish (AtmObjects *objects, GCancellable *cancellable, GError **error)
+{
+  gboolean broken = FALSE;
+
+  g_mutex_lock (&objects->lock);
+  broken = objects->broken;
+  g_mutex_unlock (&objects->lock);
+  if (broken)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
+                      "An object could not be written before; begin the import again");
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  drop_spool (objects);
+  return objects->staging == NULL || atm_staging_publish (objects->staging, error);
 }

@@ -4,21 +4,15 @@
 #include <gio/gio.h>
 #include <ostree.h>
 
+#include "store/inode.h"
 #include "store/limits.h"
+#include "store/staging.h"
 
 /* Objects: what OSTree stores a file or a folder as, named by a SHA-256 that we compute ourselves
-   (store.md 3). Internal to store/; behind it stands the one way to write them. */
+   (store.md 3). Internal to store/; behind it stands the one way to write them. Several threads may
+   put objects through one AtmObjects; what was begun belongs to one of them. */
 
 #define ATM_CHECKSUM_BYTES 32
-
-/* Owner, mode and attributes of a file or a folder. */
-typedef struct
-{
-  guint32 uid;
-  guint32 gid;
-  guint32 mode;     /* permission bits, 07777 at most; the type is told by the function */
-  GVariant *xattrs; /* (nullable): a(ayay), names unique, sorted, each with its NUL */
-} AtmInode;
 
 typedef struct _AtmObjects AtmObjects;
 
@@ -37,6 +31,23 @@ void atm_objects_free (AtmObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjects, atm_objects_free)
 
 /**
+ * atm_objects_take_staging:
+ * @staging: (transfer full): where content waits until atm_objects_publish(). Without one libostree
+ *   writes it; the names of the objects are the same
+ */
+void atm_objects_take_staging (AtmObjects *objects, AtmStaging *staging);
+
+/**
+ * atm_objects_publish:
+ * @error: %G_IO_ERROR; also if an object could not be written before
+ *
+ * To be called before the OSTree transaction is committed, when no thread puts anything any more.
+ * Afterwards the content is on the disk and has its names in the repository.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_publish (AtmObjects *objects, GCancellable *cancellable, GError **error);
+
+/**
  * atm_objects_get_user_mode:
  *
  * Returns: what atm_objects_new() was told
@@ -44,10 +55,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjects, atm_objects_free)
 gboolean atm_objects_get_user_mode (AtmObjects *objects);
 
 /**
+ * atm_objects_put_file:
+ * @inode: (borrowed): metadata of a regular file
+ * @data: (borrowed): its contents, whole
+ * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
+ * @error: %G_IO_ERROR; after one the writer is good for nothing but atm_objects_free()
+ *
+ * Writes nothing if the object is there. May be called from several threads at once, also while
+ * another one is between atm_objects_begin_file() and atm_objects_finish_file().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_put_file (AtmObjects *objects, const AtmInode *inode, gconstpointer data,
+                               gsize length_bytes, guint8 *checksum_out, GCancellable *cancellable,
+                               GError **error);
+
+/**
  * atm_objects_begin_file:
  * @inode: (borrowed): metadata of a regular file
  *
- * Begins a file; one that was begun and not finished before is dropped.
+ * Begins a file that may not fit into memory; one that was begun and not finished before is
+ * dropped. This, atm_objects_append() and atm_objects_finish_file() are for one thread at a time.
  */
 void atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode);
 
@@ -76,10 +103,23 @@ gboolean atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out,
  * @target: valid UTF-8
  * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
  * @error: %G_IO_ERROR
+ *
+ * May be called from several threads at once.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_objects_put_symlink (AtmObjects *objects, const AtmInode *inode, const char *target,
                                   guint8 *checksum_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_objects_open_file:
+ * @checksum: (array fixed-size=32): a file that was put or is in the repository
+ * @stream_out: (out) (transfer full): its contents
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_objects_open_file (AtmObjects *objects, const guint8 *checksum,
+                                GInputStream **stream_out, GCancellable *cancellable,
+                                GError **error);
 
 /**
  * atm_objects_put_dirmeta:

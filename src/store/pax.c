@@ -13,6 +13,9 @@ typedef struct
   char *path;        /* (owned) (nullable) */
   char *sparse_name; /* (owned) (nullable): of a sparse file, where path is made up */
   char *link;        /* (owned) (nullable) */
+  gboolean gnu_path; /* a header of GNU says it, too */
+  gboolean gnu_link;
+  gboolean global; /* a global header says more than a comment */
 } Names;
 
 static void
@@ -36,9 +39,26 @@ take_value (const char *record, const char *end, const char *key, char **value_o
   *value_out = g_strndup (record + length, (gsize) (end - record) - length);
 }
 
+/* A global header speaks of all entries that follow, and libarchive does not listen. Mostly it is a
+   comment; where it would change what an entry is, we do not guess. */
+static gboolean
+is_ignorable (const char *record, const char *end)
+{
+  const char *const keys[] = {
+    "path=",         "linkpath=",         "size=",       "uid=", "gid=", "hdrcharset=",
+    "SCHILY.xattr.", "LIBARCHIVE.xattr.", "GNU.sparse.",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    if ((gsize) (end - record) >= strlen (keys[i])
+        && memcmp (record, keys[i], strlen (keys[i])) == 0)
+      return FALSE;
+  return TRUE;
+}
+
 /* “LENGTH KEY=VALUE\n”, the length counting all of it (pax, POSIX.1-2017). */
 static void
-read_records (const char *at, const char *end, Names *names)
+read_records (const char *at, const char *end, gboolean global, Names *names)
 {
   while (at < end)
     {
@@ -51,31 +71,64 @@ read_records (const char *at, const char *end, Names *names)
           || length < (gsize) (at - start) + 2)
         return;
       at++;
-      take_value (at, start + length - 1, "path=", &names->path);
-      take_value (at, start + length - 1, "GNU.sparse.name=", &names->sparse_name);
-      take_value (at, start + length - 1, "linkpath=", &names->link);
+      if (global)
+        names->global |= !is_ignorable (at, start + length - 1);
+      else
+        {
+          take_value (at, start + length - 1, "path=", &names->path);
+          take_value (at, start + length - 1, "GNU.sparse.name=", &names->sparse_name);
+          take_value (at, start + length - 1, "linkpath=", &names->link);
+        }
       at = start + length;
     }
 }
 
-static void
-read_headers (const guint8 *at, gsize left, Names *names)
+/* Octal, or base 256 (GNU); too large a number is %G_MAXUINT64. */
+static guint64
+read_size (const guint8 *header)
 {
-  while (left >= BLOCK && strchr ("xgLK", at[TYPE_OFFSET]) != NULL && at[TYPE_OFFSET] != '\0')
-    {
-      char digits[SIZE_DIGITS + 1] = { 0 };
-      guint64 size;
+  const guint8 *field = header + SIZE_OFFSET;
+  char digits[SIZE_DIGITS + 1] = { 0 };
+  guint64 size = 0;
 
-      memcpy (digits, at + SIZE_OFFSET, SIZE_DIGITS);
-      size = g_ascii_strtoull (digits, NULL, 8);
+  if ((field[0] & 0x80) == 0)
+    {
+      memcpy (digits, field, SIZE_DIGITS);
+      return g_ascii_strtoull (digits, NULL, 8);
+    }
+  for (guint i = SIZE_DIGITS - sizeof size; i < SIZE_DIGITS; i++)
+    size = size << 8 | field[i];
+  return (field[0] & 0x7f) == 0 && field[1] == 0 && field[2] == 0 && field[3] == 0 ? size
+                                                                                   : G_MAXUINT64;
+}
+
+/* Whether a header only says more of the one that follows it. */
+static gboolean
+is_extension (const guint8 *header)
+{
+  return header[TYPE_OFFSET] != '\0' && strchr ("xgLKVXA", header[TYPE_OFFSET]) != NULL;
+}
+
+/* Goes to the last header of an entry. NULL: it is not among the bytes that are there. */
+static const guint8 *
+find_header (const guint8 *at, gsize left, Names *names)
+{
+  while (left >= BLOCK && is_extension (at))
+    {
+      guint64 size = read_size (at);
+
       if (size > left - BLOCK)
-        return;
-      if (at[TYPE_OFFSET] == 'x')
-        read_records ((const char *) at + BLOCK, (const char *) at + BLOCK + size, names);
+        return NULL;
+      names->gnu_path |= at[TYPE_OFFSET] == 'L';
+      names->gnu_link |= at[TYPE_OFFSET] == 'K';
+      if (strchr ("xg", at[TYPE_OFFSET]) != NULL)
+        read_records ((const char *) at + BLOCK, (const char *) at + BLOCK + size,
+                      at[TYPE_OFFSET] == 'g', names);
       size = MIN (BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK, left);
       at += size;
       left -= size;
     }
+  return left >= BLOCK ? at : NULL;
 }
 
 static gboolean
@@ -96,23 +149,57 @@ is_composed (const char *name)
   return name != NULL && !g_str_is_ascii (name) && g_utf8_validate (name, -1, NULL);
 }
 
-void
-atm_pax_restore_names (const guint8 *headers, gsize length, struct archive_entry *entry)
+/* For libarchive the first header wins, for us pax does (registry.md 5.5, row 3). */
+static gboolean
+is_better (const char *raw, gboolean gnu, const char *name)
 {
-  const char *path = archive_entry_pathname (entry);
-  const char *symlink = archive_entry_symlink (entry);
-  const char *hardlink = archive_entry_hardlink (entry);
-  g_auto (Names) names = { 0 };
+  return name != NULL && raw != NULL && (gnu || (is_composed (name) && is_same (raw, name)));
+}
 
-  if (!is_composed (path) && !is_composed (symlink) && !is_composed (hardlink))
-    return;
-  read_headers (headers, length, &names);
-  if (is_composed (symlink) && is_same (names.link, symlink))
-    archive_entry_copy_symlink (entry, names.link);
-  if (is_composed (hardlink) && is_same (names.link, hardlink))
-    archive_entry_copy_hardlink (entry, names.link);
-  if (is_composed (path) && is_same (names.sparse_name, path))
-    archive_entry_copy_pathname (entry, names.sparse_name);
-  else if (is_composed (path) && is_same (names.path, path))
-    archive_entry_copy_pathname (entry, names.path);
+static void
+restore_names (const Names *names, struct archive_entry *entry)
+{
+  const char *path = names->sparse_name != NULL ? names->sparse_name : names->path;
+
+  if (is_better (names->link, names->gnu_link, archive_entry_symlink (entry)))
+    archive_entry_copy_symlink (entry, names->link);
+  if (is_better (names->link, names->gnu_link, archive_entry_hardlink (entry)))
+    archive_entry_copy_hardlink (entry, names->link);
+  if (is_better (path, names->gnu_path, archive_entry_pathname (entry)))
+    archive_entry_copy_pathname (entry, path);
+}
+
+AtmPaxType
+atm_pax_read (const guint8 *headers, gsize length, struct archive_entry *entry)
+{
+  g_auto (Names) names = { 0 };
+  const guint8 *header = find_header (headers, length, &names);
+
+  if (header == NULL)
+    return ATM_PAX_TYPE_UNKNOWN;
+  restore_names (&names, entry);
+  if (names.global)
+    return ATM_PAX_TYPE_GLOBAL;
+  switch (header[TYPE_OFFSET])
+    {
+    case '\0':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case 'S': /* sparse */
+      return ATM_PAX_TYPE_KNOWN;
+    case 's':
+      return ATM_PAX_TYPE_SOCKET;
+    case 'D': /* GNU: what was in a folder at the time of an incremental dump */
+    case 'M': /* GNU: the rest of a file of another volume */
+    case 'N': /* GNU, long ago: names to be changed afterwards */
+      return ATM_PAX_TYPE_VENDOR;
+    default:
+      return ATM_PAX_TYPE_UNKNOWN;
+    }
 }

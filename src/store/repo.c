@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/store.h"
 
+#include <string.h>
 #include <unistd.h>
 
-#include "store/store-private.h"
+#include "store/checkout.h"
+#include "store/commit.h"
 #include "util/error.h"
 #include "util/fd.h"
-
-/* Commits hold a little more than their metadata. */
-#define COMMIT_OVERHEAD_BYTES 4096
 
 G_DEFINE_QUARK (atm_store_error, atm_store_error)
 
@@ -21,6 +20,13 @@ static const struct
   { "lock-timeout-secs", "300" }, /* a prune waits for a long pull */
   { "min-free-space-size", "500MB" },
 };
+
+OstreeRepo *
+atm_repo_new (GFile *file)
+{
+  return g_object_new (OSTREE_TYPE_REPO, "path", file, "remotes-config-dir",
+                       ATM_SYSCONFDIR "/ostree/remotes.d", NULL);
+}
 
 static gboolean
 create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GError **error)
@@ -40,12 +46,23 @@ create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GErr
          && ostree_repo_reload_config (repo, cancellable, error);
 }
 
+/* Whether the layout of the repository is one that we write ourselves: libostree would find objects
+   in a parent repository, too. */
+static gboolean
+is_direct (OstreeRepo *repo)
+{
+  const char *writer = g_getenv (ATM_OBJECT_WRITER_VARIABLE);
+
+  return ostree_repo_get_parent (repo) == NULL
+         && !g_str_equal (writer != NULL ? writer : ATM_OBJECT_WRITER, "libostree");
+}
+
 gboolean
 atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancellable *cancellable,
                 GError **error)
 {
   g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
+  g_autoptr (OstreeRepo) repo = atm_repo_new (file);
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (GError) local_error = NULL;
   OstreeRepoMode mode;
@@ -59,7 +76,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
         }
       /* libostree leaks where an object is opened after it failed to open. */
       g_object_unref (repo);
-      repo = ostree_repo_new (file);
+      repo = atm_repo_new (file);
       if (!create_repo (repo, path, cancellable, error))
         return atm_prefix_error (error, "Creating the repository %s", path);
     }
@@ -75,6 +92,7 @@ atm_store_open (const char *path, gboolean create, AtmStore **store_out, GCancel
   store->repo = g_steal_pointer (&repo);
   store->limits = (AtmStoreLimits) ATM_STORE_LIMITS_INIT;
   store->user_mode = mode != OSTREE_REPO_MODE_BARE;
+  store->direct = !store->user_mode && is_direct (store->repo);
   *store_out = g_steal_pointer (&store);
   return TRUE;
 }
@@ -88,6 +106,16 @@ atm_store_free (AtmStore *store)
   g_free (store);
 }
 
+gboolean
+atm_ref_is_blob (const char *ref)
+{
+  const char *slash = strrchr (ref, '/');
+  const char *name = slash != NULL ? slash + 1 : ref;
+  const gsize length = strlen (name);
+
+  return (length == 64 || length == 128) && strspn (name, "0123456789abcdef") == length;
+}
+
 AtmStoreLimits *
 atm_store_get_limits (AtmStore *store)
 {
@@ -99,49 +127,6 @@ atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes, gboolean s
 {
   store->limits.layer_max_bytes = layer_max_bytes > 0 ? layer_max_bytes : ATM_LAYER_MAX_BYTES;
   store->limits.skip_invalid_names = skip_invalid_names;
-}
-
-gboolean
-atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
-                  char **commit_out, GCancellable *cancellable, GError **error)
-{
-  g_autoptr (GVariant) sunk = g_variant_ref_sink (metadata);
-  g_autoptr (OstreeMutableTree) mtree = NULL;
-  g_autoptr (GFile) root = NULL;
-  guint8 contents[ATM_CHECKSUM_BYTES];
-  char contents_name[OSTREE_SHA256_STRING_LEN + 1], meta_name[OSTREE_SHA256_STRING_LEN + 1];
-
-  if (g_variant_get_size (sunk) > OSTREE_MAX_METADATA_SIZE - COMMIT_OVERHEAD_BYTES)
-    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
-                      "Manifest, configuration, signatures and verdict together are larger than "
-                      "the %d MiB that OSTree can store",
-                      OSTREE_MAX_METADATA_SIZE / (1024 * 1024));
-  if (!atm_tree_write (tree, objects, contents, cancellable, error))
-    return FALSE;
-
-  ostree_checksum_inplace_from_bytes (contents, contents_name);
-  ostree_checksum_inplace_from_bytes (atm_tree_get_root (tree)->checksum, meta_name);
-  mtree = ostree_mutable_tree_new_from_checksum (store->repo, contents_name, meta_name);
-  return ostree_repo_write_mtree (store->repo, mtree, &root, cancellable, error)
-         && ostree_repo_write_commit (store->repo, NULL, NULL, NULL, sunk, OSTREE_REPO_FILE (root),
-                                      commit_out, cancellable, error);
-}
-
-gboolean
-atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
-                 guint64 *created_unix_out, GError **error)
-{
-  g_autoptr (GVariant) variant = NULL;
-  OstreeRepoCommitState state = OSTREE_REPO_COMMIT_STATE_NORMAL;
-
-  if (!ostree_repo_load_commit (store->repo, commit, &variant, &state, error))
-    return FALSE;
-  if (created_unix_out != NULL)
-    *created_unix_out = ostree_commit_get_timestamp (variant);
-  *metadata_out = (state & OSTREE_REPO_COMMIT_STATE_PARTIAL) == 0
-                      ? g_variant_get_child_value (variant, 0)
-                      : NULL;
-  return TRUE;
 }
 
 /* Whether @commit has a merged tree that can be written as @name. */
@@ -180,7 +165,9 @@ atm_store_check_out (AtmStore *store, const char *commit, int dir_fd, const char
   options.mode = store->user_mode ? OSTREE_REPO_CHECKOUT_MODE_USER : OSTREE_REPO_CHECKOUT_MODE_NONE;
   options.overwrite_mode = OSTREE_REPO_CHECKOUT_OVERWRITE_NONE;
   options.no_copy_fallback = TRUE;
-  if (!ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit, cancellable, error))
+  if (store->direct ? !atm_checkout_write (store, commit, dir_fd, name, cancellable, error)
+                    : !ostree_repo_checkout_at (store->repo, &options, dir_fd, name, commit,
+                                                cancellable, error))
     return atm_prefix_error (error, "Checking out the image %s as %s", commit, name);
   return TRUE;
 }

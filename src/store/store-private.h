@@ -22,6 +22,9 @@
 #define ATM_KEY_IMAGE_SIGNATURES "atomic.image.signatures"
 #define ATM_KEY_IMAGE_VERDICT "atomic.image.verdict"
 #define ATM_KEY_IMAGE_NOTICE "atomic.image.notice"
+#define ATM_KEY_IMAGE_SITE_COMMIT "atomic.image.site-commit"
+#define ATM_KEY_IMAGE_SITE_SIGNATURES "atomic.image.site-signatures"
+#define ATM_KEY_IMAGE_SIZE "atomic.image.size"
 #define ATM_KEY_SIZE "docker.size"
 #define ATM_KEY_UNCOMPRESSED_SIZE "docker.uncompressed_size"
 #define ATM_KEY_UNCOMPRESSED_DIGEST "docker.uncompressed_digest"
@@ -29,6 +32,7 @@
 #define ATM_KEY_LAYER_DIGEST "atomic.layer.digest"
 #define ATM_KEY_LAYER_MEDIA_TYPE "atomic.layer.media-type"
 #define ATM_KEY_LAYER_ENTRIES "atomic.layer.entries-digest"
+#define ATM_KEY_LAYER_CLAIMED "atomic.layer.claimed"
 #define ATM_KEY_LAYER_NOTICE "atomic.layer.notice"
 
 /* What the format keys say today; commits with another number are not ours to read. */
@@ -37,13 +41,32 @@
 
 #define ATM_REF_PREFIX "ociimage"
 
+/* “own” or “libostree”; for tests of the fall-back. ATM_OBJECT_WRITER, of configure, is the
+ * default. */
+#define ATM_OBJECT_WRITER_VARIABLE "ATOMIC_OBJECT_WRITER"
+
 struct _AtmStore
 {
   OstreeRepo *repo; /* (owned) */
   AtmStoreLimits limits;
   gboolean user_mode; /* not root's: bare-user */
+  gboolean direct;    /* content objects are written and linked by us, not by libostree */
   gboolean in_transaction;
 };
+
+/* (transfer full): the repository @file, not opened yet; it knows the remotes in
+   SYSCONFDIR/ostree/remotes.d besides its own, so that a host can have them before its repository.
+ */
+OstreeRepo *atm_repo_new (GFile *file);
+
+/**
+ * atm_ref_is_blob:
+ * @ref: below %ATM_REF_PREFIX
+ *
+ * Returns: whether it has the name of a layer, or of a configuration in repositories of the Python
+ *   tool: an image has a “_” or a “=” in its, because its reference has a tag or a digest
+ */
+gboolean atm_ref_is_blob (const char *ref);
 
 /**
  * atm_store_get_limits:
@@ -53,23 +76,23 @@ struct _AtmStore
 AtmStoreLimits *atm_store_get_limits (AtmStore *store);
 
 /**
- * atm_commit_write:
- * @tree: (borrowed): the tree of the commit
- * @metadata: (transfer floating): a{sv}
- * @commit_out: (out) (transfer full): checksum of the commit, which has no ref yet
- * @error: %ATM_STORE_ERROR_UNSUPPORTED if @metadata is larger than OSTree allows; %G_IO_ERROR
+ * atm_image_metadata_new:
+ * @verdict: (borrowed): why the image is allowed
+ * @reference: as typed
+ * @canonical: atm_origin_to_string()
+ * @manifest: (borrowed): UTF-8 without NUL, as the reader of manifests makes sure
+ * @diff_ids: (borrowed) (element-type AtmDigest): base first
+ * @size_bytes: of all layers as transferred
+ * @notice: (nullable): what was left out
+ *
+ * Returns: (transfer floating): the metadata of an image commit (man/atomic-store.5)
  */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_commit_write (AtmStore *store, AtmObjects *objects, AtmTree *tree, GVariant *metadata,
-                           char **commit_out, GCancellable *cancellable, GError **error);
+GVariant *atm_image_metadata_new (const AtmVerdict *verdict, const char *reference,
+                                  const char *canonical, GBytes *manifest, GBytes *config,
+                                  const GArray *diff_ids, guint64 size_bytes, const char *notice);
 
-/**
- * atm_commit_load:
- * @metadata_out: (out) (transfer full) (nullable): a{sv}; %NULL if objects of the commit are known
- *   to be missing
- * @created_unix_out: (out) (optional): the commit's time
- * @error: %G_IO_ERROR
- */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
-                          guint64 *created_unix_out, GError **error);
+/* (transfer full) (nullable): the value of type ay. */
+GBytes *atm_metadata_lookup_bytes (GVariant *metadata, const char *key);
+
+/* (transfer full) (element-type GBytes): the value of type aay; empty if there is none. */
+GPtrArray *atm_metadata_lookup_blobs (GVariant *metadata, const char *key);

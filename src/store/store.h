@@ -14,9 +14,10 @@ GQuark atm_store_error_quark (void);
 
 typedef enum
 {
-  ATM_STORE_ERROR_NOT_FOUND,  /* no such image */
-  ATM_STORE_ERROR_LAYER,      /* a layer that is damaged, hostile or not what the config says */
-  ATM_STORE_ERROR_UNSUPPORTED /* a layer that cannot be stored (compression, name) */
+  ATM_STORE_ERROR_NOT_FOUND,   /* no such image */
+  ATM_STORE_ERROR_LAYER,       /* a layer that is damaged, hostile or not what the config says */
+  ATM_STORE_ERROR_UNSUPPORTED, /* a layer that cannot be stored (compression, name) */
+  ATM_STORE_ERROR_SITE /* what another repository serves is not the image that was asked for */
 } AtmStoreError;
 
 /* An open repository. Not for several threads at once. */
@@ -52,20 +53,23 @@ void atm_store_set_layer_limits (AtmStore *store, guint64 layer_max_bytes,
 /* An image in the store, as its commit tells it. */
 typedef struct
 {
-  char *reference;       /* (owned): as typed, from the ref or, where hashed, the metadata */
-  char *canonical;       /* (owned) (nullable): atm_origin_to_string() at the pull; %NULL in
-                            repositories of the Python tool */
-  char *commit;          /* (owned): checksum of the image commit */
-  AtmDigest digest;      /* of the manifest: the image id (system-image.md 9.4) */
-  GBytes *manifest;      /* (owned): as served */
-  GBytes *config;        /* (owned) (nullable): the config blob */
-  GPtrArray *signatures; /* (owned) (element-type GBytes): accepted at the pull */
-  char *verdict;         /* (owned) (nullable): atm_verdict_to_json() of the pull */
-  guint64 created_unix;  /* when it was pulled: the commit's time */
-  guint64 size_bytes;    /* compressed layers summed; 0 if unknown */
-  char *notice;          /* (owned) (nullable): devices that were skipped, and the like */
-  char *problem;         /* (owned) (nullable): in lists: why the metadata cannot be read; only
-                            reference, commit and signatures are set then */
+  char *reference;            /* (owned): as typed, from the ref or, where hashed, the metadata */
+  char *canonical;            /* (owned) (nullable): atm_origin_to_string() at the pull; %NULL in
+                                 repositories of the Python tool */
+  char *commit;               /* (owned): checksum of the image commit */
+  AtmDigest digest;           /* of the manifest: the image id (system-image.md 9.4) */
+  GBytes *manifest;           /* (owned): as served */
+  GBytes *config;             /* (owned) (nullable): the config blob */
+  GPtrArray *signatures;      /* (owned) (element-type GBytes): accepted at the pull */
+  GBytes *site_commit;        /* (owned) (nullable): of an image of a site, the commit it served */
+  GPtrArray *site_signatures; /* (owned) (nullable) (element-type GBytes): of that commit, accepted
+                                 at the pull */
+  char *verdict;              /* (owned) (nullable): atm_verdict_to_json() of the pull */
+  guint64 created_unix;       /* when it was pulled: the commit's time */
+  guint64 size_bytes;         /* compressed layers summed; 0 if unknown */
+  char *notice;               /* (owned) (nullable): devices that were skipped, and the like */
+  char *problem;              /* (owned) (nullable): in lists: why the metadata cannot be read; only
+                                 reference, commit and signatures are set then */
 } AtmStoredImage;
 
 void atm_stored_image_free (AtmStoredImage *image);
@@ -83,9 +87,8 @@ gboolean atm_store_load_image (AtmStore *store, const char *reference, AtmStored
 
 /**
  * atm_store_list_images:
- * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. Layer refs are
- *   told from image refs by their commits' metadata, not by their names (registry.md 1.6). One that
- * is damaged is in the list and spoils it for nobody
+ * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. One that is
+ *   damaged is in the list and spoils it for nobody
  * @error: %G_IO_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/tar.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/inflate.h"
 #include "store/path.h"
 #include "store/pax.h"
 #include "store/store.h"
+#include "store/tar-stream.h"
 #include "store/xattrs.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -27,21 +27,17 @@ typedef struct
 /* One run over one archive. */
 typedef struct
 {
-  AtmInflate *inflate; /* (borrowed) */
-  AtmObjects *objects; /* (borrowed) */
+  const AtmTarEnds *ends; /* (borrowed) */
+  AtmObjects *objects;    /* (borrowed) */
   const AtmStoreLimits *limits;
   GCancellable *cancellable;
-  AtmLayer *layer;      /* (owned) */
-  GHashTable *plinks;   /* (owned) (element-type utf8 Plink) */
-  GArray *plink_users;  /* (owned) (element-type guint): entries that are links to plinks */
-  GError *stream_error; /* (owned) (nullable): what made the callback give up */
-  gboolean in_header;   /* libarchive looks for an entry … */
-  gsize header_bytes;   /* … and has read this much for it */
-  GByteArray *window;   /* (owned): the last block of the stream, and what was read after it while
-                           libarchive looked for an entry: the headers are somewhere in it */
-  gsize last_block_bytes;
-  guint64 delivered_bytes;
+  AtmLayer *layer;     /* (borrowed) */
+  GHashTable *plinks;  /* (owned) (element-type utf8 Plink) */
+  GArray *plink_users; /* (owned) (element-type guint): entries that are links to plinks */
+  AtmTarStream stream;
   guint64 expanded_bytes; /* contents with holes filled */
+  AtmTarFile *file;       /* (owned) (nullable): the one that is read, where it fits into memory */
+  gsize file_bytes;       /* of it that were read */
   guint n_devices;        /* outside /dev */
   char *first_device;     /* (owned) (nullable) */
   guint n_set_id;         /* bits that a user's repository does not keep */
@@ -49,54 +45,35 @@ typedef struct
   AtmXattrsDropped dropped;
 } Reader;
 
-static void
-free_plink (gpointer data)
+void
+atm_tar_file_free (AtmTarFile *file)
 {
-  Plink *plink = data;
+  if (file == NULL)
+    return;
+  g_clear_pointer (&file->inode.xattrs, g_variant_unref);
+  g_free (file);
+}
 
+static void
+plink_free (Plink *plink)
+{
   g_free (plink->target);
   g_free (plink);
 }
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Plink, plink_free)
+
 static void
 reader_clear (Reader *reader)
 {
-  atm_layer_free (reader->layer);
-  g_clear_pointer (&reader->window, g_byte_array_unref);
+  atm_tar_stream_clear (&reader->stream);
+  g_clear_pointer (&reader->file, atm_tar_file_free);
   g_clear_pointer (&reader->plinks, g_hash_table_unref);
   g_clear_pointer (&reader->plink_users, g_array_unref);
-  g_clear_error (&reader->stream_error);
   g_free (reader->first_device);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reader, reader_clear)
-
-static la_ssize_t
-read_callback (struct archive *archive, void *user_data, const void **buffer_out)
-{
-  Reader *reader = user_data;
-  const guint8 *data = NULL;
-  gsize length = 0;
-
-  if (reader->in_header && reader->header_bytes > ATM_TAR_HEADER_MAX_BYTES)
-    (void) atm_throw (&reader->stream_error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                      "The archive has an entry whose headers are larger than %d bytes",
-                      ATM_TAR_HEADER_MAX_BYTES);
-  else if (atm_inflate_read (reader->inflate, &data, &length, reader->cancellable,
-                             &reader->stream_error))
-    {
-      reader->header_bytes += length;
-      if (!reader->in_header)
-        g_byte_array_set_size (reader->window, 0);
-      g_byte_array_append (reader->window, data, (guint) length);
-      reader->last_block_bytes = length;
-      reader->delivered_bytes += length;
-      *buffer_out = data;
-      return (la_ssize_t) length;
-    }
-  archive_set_error (archive, EIO, "%s", reader->stream_error->message);
-  return -1;
-}
 
 /* ARCHIVE_WARN is about names, which we check ourselves (registry.md 5.2). */
 static gboolean
@@ -107,9 +84,9 @@ check (Reader *reader, struct archive *archive, int result, GError **error)
 
   if (result == ARCHIVE_OK || result == ARCHIVE_WARN)
     return TRUE;
-  if (reader->stream_error != NULL)
+  if (reader->stream.error != NULL)
     {
-      g_propagate_error (error, g_steal_pointer (&reader->stream_error));
+      g_propagate_error (error, g_steal_pointer (&reader->stream.error));
       return FALSE;
     }
   reason = archive_error_string (archive);
@@ -123,8 +100,14 @@ static gboolean
 append (Reader *reader, gconstpointer data, gsize length_bytes, GError **error)
 {
   reader->expanded_bytes += length_bytes;
-  return atm_inflate_check_ratio (reader->inflate, reader->expanded_bytes, error)
-         && atm_objects_append (reader->objects, data, length_bytes, error);
+  if (!atm_inflate_check_ratio (reader->limits, reader->expanded_bytes,
+                                atm_tar_stream_get_blob_bytes (&reader->stream), error))
+    return FALSE;
+  if (reader->file == NULL)
+    return atm_objects_append (reader->objects, data, length_bytes, error);
+  memcpy (reader->file->data + reader->file_bytes, data, length_bytes);
+  reader->file_bytes += length_bytes;
+  return TRUE;
 }
 
 static gboolean
@@ -196,31 +179,67 @@ read_inode (Reader *reader, struct archive_entry *entry, AtmInode *inode_out, GE
                           &inode_out->xattrs, error);
 }
 
-/* Stores a file or a symlink, and drains the contents of what has none. */
+/* Stores a large file; a small one is given out in memory, without its checksum. */
 static gboolean
-read_object (Reader *reader, struct archive *archive, struct archive_entry *entry,
-             const char **target_out, guint8 *checksum_out, GError **error)
+read_file (Reader *reader, struct archive *archive, struct archive_entry *entry,
+           AtmTarFile **file_out, guint8 *checksum_out, GError **error)
 {
+  const la_int64_t size = archive_entry_size (entry);
   AtmInode inode = { 0 };
   g_autoptr (GVariant) xattrs = NULL;
-  const char *target = NULL;
+  gboolean read;
 
+  if (size < 0)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
+                      "The size of the file is negative");
   if (!read_inode (reader, entry, &inode, error))
     return FALSE;
   xattrs = inode.xattrs;
-  if (archive_entry_filetype (entry) == AE_IFREG)
+  if ((guint64) size > reader->limits->buffered_max_bytes)
     {
-      const la_int64_t size = archive_entry_size (entry);
-
-      if (size < 0)
-        return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                          "The size of the file is negative");
+      *file_out = NULL;
       atm_objects_begin_file (reader->objects, &inode);
       return read_contents (reader, archive, (guint64) size, TRUE, error)
              && atm_objects_finish_file (reader->objects, checksum_out, reader->cancellable, error);
     }
 
-  target = archive_entry_symlink (entry);
+  reader->file = g_malloc (sizeof (AtmTarFile) + (gsize) size);
+  reader->file_bytes = 0;
+  reader->file->inode = inode;
+  reader->file->size_bytes = (gsize) size;
+  (void) g_steal_pointer (&xattrs);
+  read = read_contents (reader, archive, (guint64) size, TRUE, error);
+  if (read)
+    *file_out = g_steal_pointer (&reader->file);
+  g_clear_pointer (&reader->file, atm_tar_file_free);
+  return read;
+}
+
+static gboolean
+add_file (Reader *reader, struct archive *archive, struct archive_entry *entry, const char *path,
+          GError **error)
+{
+  guint8 checksum[ATM_CHECKSUM_BYTES];
+  g_autoptr (AtmTarFile) file = NULL;
+
+  if (!read_file (reader, archive, entry, &file, checksum, error))
+    return FALSE;
+  if (file != NULL)
+    file->index = reader->layer->entries->len;
+  return atm_layer_add (reader->layer, reader->limits, ATM_ENTRY_FILE, path, NULL,
+                        file == NULL ? checksum : NULL, error)
+         && (file == NULL
+             || reader->ends->put (reader->ends->user_data, g_steal_pointer (&file), error));
+}
+
+static gboolean
+read_symlink (Reader *reader, struct archive *archive, struct archive_entry *entry,
+              const char **target_out, guint8 *checksum_out, GError **error)
+{
+  const char *target = archive_entry_symlink (entry);
+  AtmInode inode = { 0 };
+  g_autoptr (GVariant) xattrs = NULL;
+
   if (target == NULL || *target == '\0' || strlen (target) > ATM_PATH_MAX_BYTES)
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                       "The target of the symlink is empty or longer than 4095 bytes");
@@ -233,10 +252,25 @@ read_object (Reader *reader, struct archive *archive, struct archive_entry *entr
                         "store it",
                         shown);
     }
+  if (!read_inode (reader, entry, &inode, error))
+    return FALSE;
+  xattrs = inode.xattrs;
   *target_out = target;
   return read_contents (reader, archive, 0, FALSE, error)
          && atm_objects_put_symlink (reader->objects, &inode, target, checksum_out,
                                      reader->cancellable, error);
+}
+
+static gboolean
+add_symlink (Reader *reader, struct archive *archive, struct archive_entry *entry, const char *path,
+             GError **error)
+{
+  guint8 checksum[ATM_CHECKSUM_BYTES];
+  const char *target = NULL;
+
+  return read_symlink (reader, archive, entry, &target, checksum, error)
+         && atm_layer_add (reader->layer, reader->limits, ATM_ENTRY_SYMLINK, path, target, checksum,
+                           error);
 }
 
 static gboolean
@@ -291,66 +325,81 @@ skip_device (Reader *reader, struct archive *archive, const char *path, GError *
                            error);
 }
 
+/* There are few of them, so they are written at once. */
+static gboolean
+read_plink_contents (Reader *reader, struct archive *archive, struct archive_entry *entry,
+                     Plink *plink, GError **error)
+{
+  const char *target = NULL;
+  g_autoptr (AtmTarFile) file = NULL;
+
+  plink->kind = archive_entry_filetype (entry) == AE_IFLNK ? ATM_ENTRY_SYMLINK : ATM_ENTRY_FILE;
+  if (plink->kind == ATM_ENTRY_SYMLINK)
+    {
+      if (!read_symlink (reader, archive, entry, &target, plink->checksum, error))
+        return FALSE;
+      plink->target = g_strdup (target);
+      return TRUE;
+    }
+  return read_file (reader, archive, entry, &file, plink->checksum, error)
+         && (file == NULL
+             || atm_objects_put_file (reader->objects, &file->inode, file->data, file->size_bytes,
+                                      plink->checksum, reader->cancellable, error));
+}
+
 static gboolean
 read_plink (Reader *reader, struct archive *archive, struct archive_entry *entry, const char *path,
             GError **error)
 {
   const mode_t type = archive_entry_filetype (entry);
-  g_autofree Plink *plink = NULL;
-  const char *target = NULL;
+  g_autoptr (Plink) plink = NULL;
   gsize bytes = 0;
 
   if (archive_entry_hardlink (entry) != NULL || (type != AE_IFREG && type != AE_IFLNK))
     return read_contents (reader, archive, 0, FALSE, error);
   plink = g_new0 (Plink, 1);
-  if (!read_object (reader, archive, entry, &target, plink->checksum, error))
+  if (!read_plink_contents (reader, archive, entry, plink, error))
     return FALSE;
-  plink->kind = target != NULL ? ATM_ENTRY_SYMLINK : ATM_ENTRY_FILE;
-  plink->target = g_strdup (target);
   /* They are no entries of the layer, but they cost as much. */
-  bytes = strlen (path) + 1 + (target != NULL ? strlen (target) + 1 : 0);
+  bytes = strlen (path) + 1 + (plink->target != NULL ? strlen (plink->target) + 1 : 0);
   if (bytes > reader->limits->names_max_bytes - reader->layer->strings_bytes)
-    {
-      free_plink (g_steal_pointer (&plink));
-      return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                        "The AUFS hard links of the layer have too many or too long names");
-    }
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
+                      "The AUFS hard links of the layer have too many or too long names");
   reader->layer->strings_bytes += bytes;
   g_hash_table_replace (reader->plinks, g_strdup (path), g_steal_pointer (&plink));
   return TRUE;
 }
 
 static gboolean
-read_plain (Reader *reader, struct archive *archive, struct archive_entry *entry, const char *path,
-            GError **error)
+read_plain (Reader *reader, struct archive *archive, struct archive_entry *entry, AtmPaxType type,
+            const char *path, GError **error)
 {
   const char *hardlink = archive_entry_hardlink (entry);
-  const char *target = NULL;
-  guint8 checksum[ATM_CHECKSUM_BYTES];
 
   if (*path == '\0' && (hardlink != NULL || archive_entry_filetype (entry) != AE_IFDIR))
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                       "The root of the layer is not a folder");
   if (hardlink != NULL)
     return read_hardlink (reader, archive, path, hardlink, error);
+  if (type == ATM_PAX_TYPE_SOCKET)
+    return skip_device (reader, archive, path, error);
 
   switch (archive_entry_filetype (entry))
     {
     case AE_IFDIR:
       return read_folder (reader, archive, entry, path, error);
     case AE_IFREG:
+      return add_file (reader, archive, entry, path, error);
     case AE_IFLNK:
-      return read_object (reader, archive, entry, &target, checksum, error)
-             && atm_layer_add (reader->layer, reader->limits,
-                               target != NULL ? ATM_ENTRY_SYMLINK : ATM_ENTRY_FILE, path, target,
-                               checksum, error);
+      return add_symlink (reader, archive, entry, path, error);
     default:
       return skip_device (reader, archive, path, error);
     }
 }
 
 static gboolean
-read_entry (Reader *reader, struct archive *archive, struct archive_entry *entry, GError **error)
+read_entry (Reader *reader, struct archive *archive, struct archive_entry *entry, AtmPaxType type,
+            GError **error)
 {
   const char *raw = archive_entry_pathname (entry);
   g_autofree char *path = NULL, *subject = NULL;
@@ -359,6 +408,18 @@ read_entry (Reader *reader, struct archive *archive, struct archive_entry *entry
 
   if (raw == NULL)
     return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "An entry has no path");
+  if (type == ATM_PAX_TYPE_VENDOR)
+    return read_contents (reader, archive, 0, FALSE, error);
+  if (type == ATM_PAX_TYPE_UNKNOWN || type == ATM_PAX_TYPE_GLOBAL)
+    {
+      g_autofree char *shown = atm_text_escape (raw);
+
+      return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "The entry “%s” %s", shown,
+                        type == ATM_PAX_TYPE_GLOBAL
+                            ? "follows a global pax header that changes entries, which is not "
+                              "supported; pack the layer again without it"
+                            : "is of a type that tar does not define");
+    }
   if (!atm_path_clean (raw, &path, &local_error))
     {
       if (reader->limits->skip_invalid_names
@@ -376,7 +437,7 @@ read_entry (Reader *reader, struct archive *archive, struct archive_entry *entry
   switch (kind)
     {
     case ATM_PATH_PLAIN:
-      if (!read_plain (reader, archive, entry, path, error))
+      if (!read_plain (reader, archive, entry, type, path, error))
         {
           g_autofree char *shown = atm_text_escape (path);
 
@@ -453,78 +514,64 @@ make_notice (Reader *reader)
   return g_strjoinv (", ", (char **) parts->pdata);
 }
 
-static void
-restore_names (Reader *reader, struct archive *archive, struct archive_entry *entry)
-{
-  const la_int64_t at = archive_read_header_position (archive);
-  const guint64 window_at = reader->delivered_bytes - reader->window->len;
-
-  if (at >= 0 && (guint64) at >= window_at && (guint64) at < reader->delivered_bytes)
-    atm_pax_restore_names (reader->window->data + ((guint64) at - window_at),
-                           reader->window->len - (gsize) ((guint64) at - window_at), entry);
-}
-
 static gboolean
 read_archive (Reader *reader, struct archive *archive, GError **error)
 {
   for (guint64 n = 0;; n++)
     {
       struct archive_entry *entry = NULL;
+      const guint8 *headers = NULL;
+      gsize length = 0;
       int result;
 
-      reader->in_header = TRUE;
-      reader->header_bytes = 0;
-      if (reader->window->len > reader->last_block_bytes)
-        g_byte_array_remove_range (reader->window, 0,
-                                   reader->window->len - (guint) reader->last_block_bytes);
-      result = archive_read_next_header (archive, &entry);
-      reader->in_header = FALSE;
+      result = atm_tar_stream_next_header (&reader->stream, archive, &entry);
       if (result == ARCHIVE_EOF)
         return TRUE;
       if (!check (reader, archive, result, error)
           || g_cancellable_set_error_if_cancelled (reader->cancellable, error))
         return FALSE;
-      restore_names (reader, archive, entry);
+      atm_tar_stream_find_headers (&reader->stream, archive, &headers, &length);
       /* Also those that add nothing to the list. */
       if (n >= reader->limits->entries_max)
         return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
                           "The layer has more than %" G_GUINT64_FORMAT " entries",
                           reader->limits->entries_max);
-      if (!read_entry (reader, archive, entry, error))
+      if (!read_entry (reader, archive, entry, atm_pax_read (headers, length, entry), error))
         return FALSE;
     }
 }
 
 gboolean
-atm_tar_read (AtmInflate *inflate, AtmObjects *objects, const AtmStoreLimits *limits,
-              AtmLayer **layer_out, char **notice_out, GCancellable *cancellable, GError **error)
+atm_tar_read (const AtmTarEnds *ends, AtmObjects *objects, const AtmStoreLimits *limits,
+              AtmLayer *layer, char **notice_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (ArchiveReader) archive = archive_read_new ();
-  g_auto (Reader) reader
-      = { .inflate = inflate, .objects = objects, .limits = limits, .cancellable = cancellable };
-  const guint8 *data = NULL;
-  gsize length = 0;
+  g_auto (Reader) reader = {
+    .ends = ends, .objects = objects, .limits = limits, .cancellable = cancellable, .layer = layer
+  };
+  AtmBlock *block = NULL;
 
-  reader.layer = atm_layer_new ();
-  reader.window = g_byte_array_new ();
-  reader.plinks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, free_plink);
+  atm_tar_stream_init (&reader.stream, ends);
+  reader.plinks
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) plink_free);
   reader.plink_users = g_array_new (FALSE, FALSE, sizeof (guint));
 
   if (archive == NULL || archive_read_support_format_tar (archive) != ARCHIVE_OK)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "libarchive cannot be set up");
-  if (!check (&reader, archive, archive_read_open (archive, &reader, NULL, read_callback, NULL),
-              error))
+  if (!check (&reader, archive, atm_tar_stream_open (&reader.stream, archive), error))
     return FALSE;
   if (!read_archive (&reader, archive, error) || !resolve_plinks (&reader, error))
     return FALSE;
 
   /* What follows the end of the archive is part of the diff ID. */
-  do
-    if (!atm_inflate_read (inflate, &data, &length, cancellable, error))
-      return FALSE;
-  while (length > 0);
-
-  *layer_out = g_steal_pointer (&reader.layer);
+  for (;;)
+    {
+      if (!ends->next (ends->user_data, &block, error))
+        return FALSE;
+      if (block == NULL)
+        break;
+      atm_block_unref (block);
+    }
   *notice_out = make_notice (&reader);
   return TRUE;
 }

@@ -2,17 +2,17 @@
 #include "store/store.h"
 
 #include "image/name.h"
-#include "store/inflate.h"
+#include "store/import.h"
 #include "store/layer-commit.h"
 #include "store/merge.h"
 #include "store/store-private.h"
-#include "store/tar.h"
 #include "util/error.h"
 
 typedef struct
 {
   AtmDigest digest;
   AtmDigest diff_id;
+  guint64 size_bytes; /* of the blob */
 } AddedLayer;
 
 struct _AtmStoreTxn
@@ -22,12 +22,29 @@ struct _AtmStoreTxn
   AtmObjects *objects; /* (owned) (nullable) */
   AtmTree *tree;       /* (owned) (nullable): the layers so far, merged */
   GArray *added;       /* (owned) (element-type AddedLayer): base first */
-  GHashTable *commits; /* (owned) (element-type utf8 utf8): refs of new layers to their commits */
+  GPtrArray *drafts;   /* (owned) (element-type AtmLayerDraft): layers that get a commit */
+  GHashTable *index;   /* (owned) (nullable): atm_layer_commit_index(), once it was needed */
   GPtrArray *notices;  /* (owned) (element-type utf8) */
   gboolean locked;
   gboolean prepared; /* an OSTree transaction is open */
   gboolean broken;   /* the tree is in the middle of a layer */
 };
+
+static gboolean
+open_objects (AtmStoreTxn *txn, GError **error)
+{
+  AtmStore *store = txn->store;
+  AtmStaging *staging = NULL;
+
+  txn->objects = atm_objects_new (store->repo, store->user_mode, &store->limits);
+  if (!store->direct)
+    atm_staging_remove_stale (store->repo);
+  else if (!atm_staging_new (store->repo, &staging, error))
+    return FALSE;
+  else
+    atm_objects_take_staging (txn->objects, staging);
+  return TRUE;
+}
 
 gboolean
 atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out,
@@ -45,7 +62,7 @@ atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out
   txn->store = store;
   txn->verdict = atm_verdict_ref (verdict);
   txn->added = g_array_new (FALSE, FALSE, sizeof (AddedLayer));
-  txn->commits = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  txn->drafts = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_layer_draft_free);
   txn->notices = g_ptr_array_new_with_free_func (g_free);
 
   /* From before the first look for an object until the refs are written and the caller has checked
@@ -53,11 +70,13 @@ atm_store_txn_begin (AtmStore *store, AtmVerdict *verdict, AtmStoreTxn **txn_out
   if (!ostree_repo_lock_push (store->repo, OSTREE_REPO_LOCK_SHARED, cancellable, error))
     return atm_prefix_error (error, "Locking the repository");
   txn->locked = TRUE;
+  /* Before libostree asks whether there is room: dead imports may occupy it. */
+  if (!open_objects (txn, error))
+    return atm_prefix_error (error, "Beginning a transaction in the repository");
   if (!ostree_repo_prepare_transaction (store->repo, NULL, cancellable, error))
     return atm_prefix_error (error, "Beginning a transaction in the repository");
   txn->prepared = store->in_transaction = TRUE;
 
-  txn->objects = atm_objects_new (store->repo, store->user_mode, &store->limits);
   if (!atm_objects_put_dirmeta (txn->objects, &folder_inode, folder, cancellable, error))
     return FALSE;
   txn->tree = atm_tree_new (folder, &store->limits);
@@ -81,13 +100,14 @@ atm_store_txn_free (AtmStoreTxn *txn)
   if (txn == NULL)
     return;
   end_transaction (txn);
+  atm_objects_free (txn->objects);
   if (txn->locked)
     (void) ostree_repo_lock_pop (txn->store->repo, OSTREE_REPO_LOCK_SHARED, NULL, NULL);
-  atm_objects_free (txn->objects);
   atm_tree_free (txn->tree);
   atm_verdict_unref (txn->verdict);
   g_array_unref (txn->added);
-  g_hash_table_unref (txn->commits);
+  g_ptr_array_unref (txn->drafts);
+  g_clear_pointer (&txn->index, g_hash_table_unref);
   g_ptr_array_unref (txn->notices);
   g_free (txn);
 }
@@ -123,7 +143,7 @@ static gboolean
 merge (AtmStoreTxn *txn, const AtmLayer *layer, const AtmLayerInfo *info, GCancellable *cancellable,
        GError **error)
 {
-  AddedLayer added = { info->digest, info->diff_id };
+  AddedLayer added = { info->digest, info->diff_id, info->size_bytes };
   g_autofree char *notice = NULL;
 
   txn->broken = TRUE;
@@ -137,30 +157,147 @@ merge (AtmStoreTxn *txn, const AtmLayer *layer, const AtmLayerInfo *info, GCance
   return TRUE;
 }
 
-/* Whether what the store has under the digest is the layer; one that differs in what it says of
-   itself is fetched again, and checked then. */
+/* A layer that is stored or, where an image has it twice, will be. */
+typedef struct
+{
+  AtmLayerDraft *draft; /* (owned) (nullable) */
+  AtmLayer *layer;      /* (owned) (nullable) */
+  gboolean is_alias;    /* it is stored under another digest */
+} Stored;
+
+static void
+stored_clear (Stored *stored)
+{
+  atm_layer_draft_free (stored->draft);
+  atm_layer_free (stored->layer);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stored, stored_clear)
+
+/* @digest, @diff_id: (nullable): %NULL: any */
+static const AtmLayerDraft *
+find_draft (AtmStoreTxn *txn, const AtmDigest *digest, const AtmDigest *diff_id)
+{
+  for (guint i = 0; i < txn->drafts->len; i++)
+    {
+      const AtmLayerDraft *draft = txn->drafts->pdata[i];
+
+      if ((digest == NULL || atm_digest_equal (&draft->info.digest, digest))
+          && (diff_id == NULL || atm_digest_equal (&draft->info.diff_id, diff_id)))
+        return draft;
+    }
+  return NULL;
+}
+
+/* The layer by its own digest. *stored is empty if there is none, or one that differs in what it
+   says of itself: that is fetched again, and checked then. */
 static gboolean
-find_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
-            AtmLayerInfo *info_out, AtmLayer **layer_out, GCancellable *cancellable, GError **error)
+find_by_digest (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                Stored *stored, GCancellable *cancellable, GError **error)
 {
   g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
-  g_autofree char *commit = NULL;
-  g_auto (AtmLayerInfo) info = { 0 };
-  g_autoptr (AtmLayer) layer = NULL;
+  g_autofree char *commit = NULL, *wanted = NULL, *actual = NULL;
+  g_auto (Stored) found = { 0 };
+  const AtmLayerInfo *info = NULL;
 
-  /* An image may have a layer twice, and refs are written at the end. */
-  commit = g_strdup (g_hash_table_lookup (txn->commits, ref));
-  if (commit == NULL && !ostree_repo_resolve_rev (txn->store->repo, ref, TRUE, &commit, error))
-    return FALSE;
-  if (commit != NULL
-      && !atm_layer_commit_load (txn->store, commit, &info, &layer, cancellable, error))
-    return FALSE;
-  if (layer == NULL || !atm_digest_equal (&info.digest, &descriptor->digest)
-      || info.size_bytes != descriptor->size_bytes || info.diff_id.algorithm != diff_id->algorithm)
+  /* A ref that cannot be read is as good as none. */
+  if (!ostree_repo_resolve_rev (txn->store->repo, ref, TRUE, &commit, NULL) || commit == NULL)
     return TRUE;
-  *info_out = info;
-  info = (AtmLayerInfo){ 0 };
-  *layer_out = g_steal_pointer (&layer);
+  if (!atm_layer_commit_load (txn->store, commit, &found.draft, &found.layer, cancellable, error))
+    return FALSE;
+  if (found.draft == NULL)
+    return TRUE;
+  info = &found.draft->info;
+  if (!atm_digest_equal (&info->digest, &descriptor->digest)
+      || info->size_bytes != descriptor->size_bytes
+      || info->diff_id.algorithm != diff_id->algorithm)
+    return TRUE;
+  if (atm_digest_equal (&info->diff_id, diff_id))
+    {
+      *stored = found;
+      found = (Stored){ 0 };
+      return TRUE;
+    }
+  /* The word of one image against that of another: read the blob and see. */
+  if (info->claimed)
+    return TRUE;
+
+  wanted = atm_digest_to_string (diff_id);
+  actual = atm_digest_to_string (&info->diff_id);
+  return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
+                    "It unpacks to %s, but the image configuration says %s", actual, wanted);
+}
+
+/* A layer that was only compressed again: the same under another digest. */
+static gboolean
+find_by_diff_id (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                 Stored *stored, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *key = atm_digest_to_string (diff_id);
+  const AtmLayerDraft *draft = find_draft (txn, NULL, diff_id);
+  const char *commit = NULL;
+  g_auto (Stored) found = { 0 };
+
+  if (draft != NULL)
+    {
+      if (!atm_layer_draft_read (txn->store, txn->objects, draft, &stored->layer, cancellable,
+                                 error))
+        return FALSE;
+      stored->draft = atm_layer_draft_new_alias (draft, descriptor);
+      stored->is_alias = TRUE;
+      return TRUE;
+    }
+
+  if (txn->index == NULL && !atm_layer_commit_index (txn->store, &txn->index, cancellable, error))
+    return FALSE;
+  commit = g_hash_table_lookup (txn->index, key);
+  if (commit == NULL)
+    return TRUE;
+  if (!atm_layer_commit_load (txn->store, commit, &found.draft, &found.layer, cancellable, error))
+    return FALSE;
+  if (found.draft == NULL || !atm_digest_equal (&found.draft->info.diff_id, diff_id))
+    return TRUE;
+  stored->draft = atm_layer_draft_new_alias (found.draft, descriptor);
+  stored->layer = g_steal_pointer (&found.layer);
+  stored->is_alias = TRUE;
+  return TRUE;
+}
+
+/* The layer by its digest or by its diff ID. */
+static gboolean
+find_stored (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+             Stored *stored, GCancellable *cancellable, GError **error)
+{
+  return find_by_digest (txn, descriptor, diff_id, stored, cancellable, error)
+         && (stored->layer != NULL
+             || find_by_diff_id (txn, descriptor, diff_id, stored, cancellable, error));
+}
+
+static gboolean
+add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                  gboolean *found_out, GCancellable *cancellable, GError **error)
+{
+  const AtmLayerDraft *draft = find_draft (txn, &descriptor->digest, diff_id);
+  g_auto (Stored) stored = { 0 };
+
+  if (draft != NULL)
+    {
+      if (!atm_layer_draft_read (txn->store, txn->objects, draft, &stored.layer, cancellable, error)
+          || !merge (txn, stored.layer, &draft->info, cancellable, error))
+        return FALSE;
+      *found_out = TRUE;
+      return TRUE;
+    }
+
+  if (!find_stored (txn, descriptor, diff_id, &stored, cancellable, error))
+    return FALSE;
+  *found_out = stored.layer != NULL;
+  if (stored.layer == NULL)
+    return TRUE;
+  if (!merge (txn, stored.layer, &stored.draft->info, cancellable, error))
+    return FALSE;
+  if (stored.is_alias)
+    g_ptr_array_add (txn->drafts, g_steal_pointer (&stored.draft));
   return TRUE;
 }
 
@@ -169,13 +306,12 @@ atm_store_txn_has_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
                          const AtmDigest *diff_id, gboolean *found_out, GCancellable *cancellable,
                          GError **error)
 {
-  g_auto (AtmLayerInfo) info = { 0 };
-  g_autoptr (AtmLayer) layer = NULL;
+  g_auto (Stored) stored = { 0 };
 
   if (!check_open (txn, error)
-      || !find_layer (txn, descriptor, diff_id, &info, &layer, cancellable, error))
+      || !find_stored (txn, descriptor, diff_id, &stored, cancellable, error))
     return FALSE;
-  *found_out = layer != NULL;
+  *found_out = stored.layer != NULL;
   return TRUE;
 }
 
@@ -184,30 +320,10 @@ atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descripto
                                 const AtmDigest *diff_id, gboolean *found_out,
                                 GCancellable *cancellable, GError **error)
 {
-  g_auto (AtmLayerInfo) info = { 0 };
-  g_autoptr (AtmLayer) layer = NULL;
-
   if (!check_open (txn, error))
     return FALSE;
-  if (!find_layer (txn, descriptor, diff_id, &info, &layer, cancellable, error))
+  if (!add_stored_layer (txn, descriptor, diff_id, found_out, cancellable, error))
     return prefix_layer (txn, descriptor, error);
-  if (layer == NULL)
-    {
-      *found_out = FALSE;
-      return TRUE;
-    }
-  if (!atm_digest_equal (&info.diff_id, diff_id))
-    {
-      g_autofree char *wanted = atm_digest_to_string (diff_id);
-      g_autofree char *actual = atm_digest_to_string (&info.diff_id);
-
-      (void) atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER,
-                        "It unpacks to %s, but the image configuration says %s", actual, wanted);
-      return prefix_layer (txn, descriptor, error);
-    }
-  if (!merge (txn, layer, &info, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
-  *found_out = TRUE;
   return TRUE;
 }
 
@@ -216,20 +332,20 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
         GInputStream *blob, GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
-  g_autoptr (AtmInflate) inflate = atm_inflate_new (blob, diff_id->algorithm, &store->limits);
-  g_autoptr (AtmLayer) layer = NULL;
+  g_auto (AtmImported) imported = { 0 };
   g_auto (AtmLayerInfo) info = { 0 };
-  g_autofree char *commit = NULL;
+  AtmLayerDraft *draft = NULL;
 
-  if (!atm_tar_read (inflate, txn->objects, &store->limits, &layer, &info.notice, cancellable,
-                     error))
+  if (!atm_import_layer (blob, diff_id->algorithm, txn->objects, &store->limits, &imported,
+                         cancellable, error))
     return FALSE;
 
   info.digest = descriptor->digest;
   info.size_bytes = descriptor->size_bytes;
-  info.uncompressed_bytes = atm_inflate_get_size (inflate);
+  info.uncompressed_bytes = imported.uncompressed_bytes;
   info.media_type = g_strdup (descriptor->media_type);
-  atm_inflate_finish (inflate, &info.diff_id);
+  info.diff_id = imported.diff_id;
+  info.notice = g_steal_pointer (&imported.notice);
   if (!atm_digest_equal (&info.diff_id, diff_id))
     {
       g_autofree char *wanted = atm_digest_to_string (diff_id);
@@ -239,12 +355,10 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
                         "It unpacks to %s, but the image configuration says %s", actual, wanted);
     }
 
-  if (!atm_layer_commit_write (store, txn->objects, layer, &info, &commit, cancellable, error)
-      || !merge (txn, layer, &info, cancellable, error))
+  if (!atm_layer_draft_new (store, txn->objects, imported.layer, &info, &draft, cancellable, error))
     return FALSE;
-  g_hash_table_replace (txn->commits, atm_layer_commit_get_ref (&info.digest),
-                        g_steal_pointer (&commit));
-  return TRUE;
+  g_ptr_array_add (txn->drafts, draft);
+  return merge (txn, imported.layer, &info, cancellable, error);
 }
 
 gboolean
@@ -291,66 +405,67 @@ check_complete (AtmStoreTxn *txn, GBytes *manifest, GBytes *config, GError **err
   return TRUE;
 }
 
-static void
-add_bytes (GVariantBuilder *builder, const char *key, GBytes *bytes)
-{
-  g_variant_builder_add (builder, "{sv}", key,
-                         g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE));
-}
-
-static void
-add_string (GVariantBuilder *builder, const char *key, const char *value)
-{
-  g_variant_builder_add (builder, "{sv}", key, g_variant_new_string (value));
-}
-
 static GVariant *
 make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, GBytes *manifest,
                GBytes *config)
 {
-  GPtrArray *signatures = atm_verdict_get_signatures (txn->verdict);
-  g_autofree char *digest = atm_digest_to_string (atm_verdict_get_digest (txn->verdict));
-  g_autofree char *verdict = atm_verdict_to_json (txn->verdict);
-  g_autofree char *count = g_strdup_printf ("%u", signatures->len);
-  g_autofree char *text
-      = g_strndup (g_bytes_get_data (manifest, NULL), g_bytes_get_size (manifest));
-  g_auto (GVariantBuilder) metadata = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
-  g_auto (GVariantBuilder) diff_ids = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
-  g_auto (GVariantBuilder) blobs = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aay"));
+  g_autoptr (GArray) diff_ids = g_array_new (FALSE, FALSE, sizeof (AtmDigest));
+  g_autoptr (GString) notice = g_string_new (NULL);
+  guint64 size_bytes = 0;
 
-  add_string (&metadata, ATM_KEY_MANIFEST, text);
-  add_string (&metadata, ATM_KEY_DIGEST, digest);
-  add_string (&metadata, ATM_KEY_SIGNATURE_COUNT, count);
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_FORMAT,
-                         g_variant_new_uint32 (ATM_IMAGE_FORMAT));
-  add_string (&metadata, ATM_KEY_IMAGE_REFERENCE, reference);
-  add_string (&metadata, ATM_KEY_IMAGE_CANONICAL, canonical);
-  add_bytes (&metadata, ATM_KEY_IMAGE_CONFIG, config);
   for (guint i = 0; i < txn->added->len; i++)
     {
-      g_autofree char *diff_id
-          = atm_digest_to_string (&g_array_index (txn->added, AddedLayer, i).diff_id);
+      const AddedLayer *added = &g_array_index (txn->added, AddedLayer, i);
 
-      g_variant_builder_add (&diff_ids, "s", diff_id);
+      g_array_append_val (diff_ids, added->diff_id);
+      size_bytes += added->size_bytes;
     }
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_DIFF_IDS,
-                         g_variant_builder_end (&diff_ids));
-  for (guint i = 0; i < signatures->len; i++)
-    g_variant_builder_add_value (
-        &blobs, g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, signatures->pdata[i], TRUE));
-  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIGNATURES,
-                         g_variant_builder_end (&blobs));
-  add_string (&metadata, ATM_KEY_IMAGE_VERDICT, verdict);
-  if (txn->notices->len > 0)
+  for (guint i = 0; i < txn->notices->len; i++)
+    g_string_append_printf (notice, "%s%s", i > 0 ? "; " : "",
+                            (const char *) txn->notices->pdata[i]);
+  return atm_image_metadata_new (txn->verdict, reference, canonical, manifest, config, diff_ids,
+                                 size_bytes, notice->len > 0 ? notice->str : NULL);
+}
+
+/* libostree names the objects of a transaction in no order. So the commits have one of their own:
+   whenever the power goes, whatever a commit leads to has its name. */
+static gboolean
+commit_trees (AtmStoreTxn *txn, GCancellable *cancellable, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+
+  if (!atm_objects_publish (txn->objects, cancellable, error)
+      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
+    return FALSE;
+  txn->prepared = txn->store->in_transaction = FALSE;
+  if (!ostree_repo_prepare_transaction (repo, NULL, cancellable, error))
+    return FALSE;
+  txn->prepared = txn->store->in_transaction = TRUE;
+  return TRUE;
+}
+
+/* The commits that refs lead to, and the layer refs. */
+static gboolean
+commit_commits (AtmStoreTxn *txn, const AtmCommitDraft *image, char **commit_out,
+                GCancellable *cancellable, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+
+  for (guint i = 0; i < txn->drafts->len; i++)
     {
-      g_autoptr (GString) notice = g_string_new (NULL);
+      const AtmLayerDraft *draft = txn->drafts->pdata[i];
+      g_autofree char *ref = atm_layer_commit_get_ref (&draft->info.digest);
+      g_autofree char *commit = NULL;
 
-      for (guint i = 0; i < txn->notices->len; i++)
-        g_string_append_printf (notice, "%s%s", i > 0 ? "; " : "",
-                                (const char *) txn->notices->pdata[i]);
-      add_string (&metadata, ATM_KEY_IMAGE_NOTICE, notice->str);
+      if (!atm_commit_write (txn->store, &draft->commit, &commit, cancellable, error))
+        return FALSE;
+      ostree_repo_transaction_set_ref (repo, NULL, ref, commit);
     }
-  return g_variant_builder_end (&metadata);
+  if (!atm_commit_write (txn->store, image, commit_out, cancellable, error)
+      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
+    return FALSE;
+  txn->prepared = txn->store->in_transaction = FALSE;
+  return TRUE;
 }
 
 gboolean
@@ -358,31 +473,22 @@ atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canon
                       GBytes *manifest, GBytes *config, char **commit_out,
                       GCancellable *cancellable, GError **error)
 {
-  OstreeRepo *repo = txn->store->repo;
   g_autofree char *ref = atm_ref_encode (reference);
   g_autofree char *commit = NULL;
-  GHashTableIter iter;
-  gpointer layer_ref, layer_commit;
+  g_auto (AtmCommitDraft) image = { 0 };
 
   if (!txn->prepared || txn->broken)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
                       "The import has ended or has failed before; begin it again");
-  /* The reader of manifests has made sure that the bytes are UTF-8 without NUL. */
+  /* The reader of manifests has made sure that the bytes are UTF-8 without NUL. Several refs are
+     not written at once; the last one says that the image is there. */
   if (!check_complete (txn, manifest, config, error)
-      || !atm_commit_write (txn->store, txn->objects, txn->tree,
-                            make_metadata (txn, reference, canonical, manifest, config), &commit,
-                            cancellable, error))
-    return atm_prefix_error (error, "Importing %s", canonical);
-
-  g_hash_table_iter_init (&iter, txn->commits);
-  while (g_hash_table_iter_next (&iter, &layer_ref, &layer_commit))
-    ostree_repo_transaction_set_ref (repo, NULL, layer_ref, layer_commit);
-  if (!ostree_repo_commit_transaction (repo, NULL, cancellable, error))
-    return atm_prefix_error (error, "Importing %s", canonical);
-  txn->prepared = txn->store->in_transaction = FALSE;
-
-  /* Several refs are not written at once; this one says that the image is there. */
-  if (!ostree_repo_set_ref_immediate (repo, NULL, ref, commit, cancellable, error))
+      || !atm_commit_draft (txn->objects, txn->tree,
+                            make_metadata (txn, reference, canonical, manifest, config), &image,
+                            cancellable, error)
+      || !commit_trees (txn, cancellable, error)
+      || !commit_commits (txn, &image, &commit, cancellable, error)
+      || !atm_commit_set_ref (txn->store, ref, commit, cancellable, error))
     return atm_prefix_error (error, "Importing %s", canonical);
   *commit_out = g_steal_pointer (&commit);
   return TRUE;

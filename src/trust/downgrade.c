@@ -12,6 +12,7 @@ typedef struct
 {
   char *reference;       /* (owned) (nullable) */
   JsonArray *signatures; /* (owned) (nullable) */
+  JsonObject *site;      /* (owned) (nullable) */
 } Installed;
 
 static void
@@ -19,6 +20,7 @@ installed_clear (Installed *installed)
 {
   g_clear_pointer (&installed->reference, g_free);
   g_clear_pointer (&installed->signatures, json_array_unref);
+  g_clear_pointer (&installed->site, json_object_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Installed, installed_clear)
@@ -41,6 +43,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Signature, signature_clear)
 static const AtmJsonField installed_fields[] = {
   { "reference", ATM_JSON_STRING, G_STRUCT_OFFSET (Installed, reference), ATM_JSON_MANDATORY },
   { "signatures", ATM_JSON_ARRAY, G_STRUCT_OFFSET (Installed, signatures), ATM_JSON_MANDATORY },
+  { "site", ATM_JSON_OBJECT, G_STRUCT_OFFSET (Installed, site), ATM_JSON_OPTIONAL },
 };
 
 static const AtmJsonField signature_fields[] = {
@@ -48,8 +51,12 @@ static const AtmJsonField signature_fields[] = {
   { "created", ATM_JSON_STRING, G_STRUCT_OFFSET (Signature, created), ATM_JSON_MANDATORY },
 };
 
+/* When a key signed what the verdict is about: atm_verdict_get_created(), or that of the site. */
+typedef gboolean (*GetCreated) (const AtmVerdict *verdict, const char *fingerprint,
+                                gint64 *created_unix_out);
+
 static gboolean
-check_signature (const AtmVerdict *verdict, JsonNode *node, GError **error)
+check_signature (const AtmVerdict *verdict, GetCreated get_created, JsonNode *node, GError **error)
 {
   g_auto (Signature) signature = { 0 };
   g_autoptr (GDateTime) created = NULL;
@@ -66,7 +73,7 @@ check_signature (const AtmVerdict *verdict, JsonNode *node, GError **error)
   created = g_date_time_new_from_iso8601 (signature.created, NULL);
   if (created == NULL)
     return atm_throw (error, ATM_JSON_ERROR, ATM_JSON_ERROR_MEMBER, "“created” is no time");
-  if (!atm_verdict_get_created (verdict, signature.fingerprint, &offered_unix)
+  if (!get_created (verdict, signature.fingerprint, &offered_unix)
       || offered_unix >= g_date_time_to_unix (created))
     return TRUE;
   offered = g_date_time_new_from_unix_utc (offered_unix);
@@ -76,6 +83,30 @@ check_signature (const AtmVerdict *verdict, JsonNode *node, GError **error)
                     "publisher means to go back, ask for a new signature of the old image",
                     signature.fingerprint, offered_text != NULL ? offered_text : "an unknown time",
                     signature.created);
+}
+
+static gboolean
+check_signatures (const AtmVerdict *verdict, GetCreated get_created, JsonArray *signatures,
+                  GError **error)
+{
+  for (guint i = 0; i < json_array_get_length (signatures); i++)
+    if (!check_signature (verdict, get_created, json_array_get_element (signatures, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* An old commit of the site stays signed, too. */
+static gboolean
+check_site (const AtmVerdict *verdict, JsonObject *object, GError **error)
+{
+  const char *reference = atm_verdict_get_site_reference (verdict);
+  g_auto (Installed) installed = { 0 };
+
+  return atm_json_read (object, installed_fields, G_N_ELEMENTS (installed_fields),
+                        ATM_JSON_ALLOW_UNKNOWN, "site", &installed, error)
+         && (g_strcmp0 (installed.reference, reference) != 0
+             || check_signatures (verdict, atm_verdict_get_site_created, installed.signatures,
+                                  error));
 }
 
 static gboolean
@@ -89,12 +120,9 @@ check (const AtmVerdict *verdict, const char *text, GError **error)
       || !atm_json_read (object, installed_fields, G_N_ELEMENTS (installed_fields),
                          ATM_JSON_ALLOW_UNKNOWN, "", &installed, error))
     return FALSE;
-  if (!g_str_equal (installed.reference, atm_verdict_get_reference (verdict)))
-    return TRUE;
-  for (guint i = 0; i < json_array_get_length (installed.signatures); i++)
-    if (!check_signature (verdict, json_array_get_element (installed.signatures, i), error))
-      return FALSE;
-  return TRUE;
+  return !g_str_equal (installed.reference, atm_verdict_get_reference (verdict))
+         || (check_signatures (verdict, atm_verdict_get_created, installed.signatures, error)
+             && (installed.site == NULL || check_site (verdict, installed.site, error)));
 }
 
 gboolean

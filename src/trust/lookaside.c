@@ -91,9 +91,10 @@ open_folder (const char *base, const char *relative, int *fd_out, GError **error
 }
 
 static gboolean
-read_signature (int dir_fd, guint number, const char *folder, GBytes **blob_out, GError **error)
+read_signature (int dir_fd, const char *prefix, guint number, const char *folder, GBytes **blob_out,
+                GError **error)
 {
-  g_autofree char *name = g_strdup_printf ("signature-%u", number);
+  g_autofree char *name = g_strdup_printf ("%ssignature-%u", prefix, number);
   g_autofree char *what = g_strconcat (folder, "/", name, NULL);
   g_autoptr (GError) local = NULL;
   g_autoptr (GBytes) blob = NULL;
@@ -117,6 +118,23 @@ read_signature (int dir_fd, guint number, const char *folder, GBytes **blob_out,
 }
 
 static gboolean
+read_signatures (int dir_fd, const char *prefix, const char *folder, GPtrArray *blobs,
+                 GCancellable *cancellable, GError **error)
+{
+  for (guint number = 1;; number++)
+    {
+      GBytes *blob = NULL;
+
+      if (g_cancellable_set_error_if_cancelled (cancellable, error)
+          || !read_signature (dir_fd, prefix, number, folder, &blob, error))
+        return FALSE;
+      if (blob == NULL)
+        return TRUE;
+      g_ptr_array_add (blobs, blob);
+    }
+}
+
+static gboolean
 read_folder (const char *base, const char *relative, GPtrArray *blobs, GCancellable *cancellable,
              GError **error)
 {
@@ -125,19 +143,7 @@ read_folder (const char *base, const char *relative, GPtrArray *blobs, GCancella
 
   if (!open_folder (base, relative, &dir_fd, error))
     return FALSE;
-  if (dir_fd < 0)
-    return TRUE;
-  for (guint number = 1;; number++)
-    {
-      GBytes *blob = NULL;
-
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !read_signature (dir_fd, number, folder, &blob, error))
-        return FALSE;
-      if (blob == NULL)
-        return TRUE;
-      g_ptr_array_add (blobs, blob);
-    }
+  return dir_fd < 0 || read_signatures (dir_fd, "", folder, blobs, cancellable, error);
 }
 
 gboolean
@@ -159,6 +165,23 @@ atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *dig
   *strchr (digest_text, ':') = '=';
   relative = g_strdup_printf ("%s@%s", path, digest_text);
   if (!read_folder (g_uri_get_path (uri), relative, blobs, cancellable, error))
+    return FALSE;
+  *blobs_out = g_steal_pointer (&blobs);
+  return TRUE;
+}
+
+gboolean
+atm_lookaside_read_dir (const char *folder, const AtmDigest *digest, GPtrArray **blobs_out,
+                        GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) blobs = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  g_autofree char *prefix = g_strconcat (digest->hex, ".", NULL);
+  atm_autofd int dir_fd = open (folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (dir_fd < 0)
+    return throw_lookaside (error, folder, g_strerror (errno));
+  if (!read_signatures (dir_fd, prefix, folder, blobs, cancellable, error)
+      || (blobs->len == 0 && !read_signatures (dir_fd, "", folder, blobs, cancellable, error)))
     return FALSE;
   *blobs_out = g_steal_pointer (&blobs);
   return TRUE;

@@ -5,7 +5,8 @@
 
 #include "image/digest.h"
 
-/* Lookaside storage: folders of signatures beside a registry (trust.md 12). Nothing that comes from
+/* Lookaside storage: folders of signatures beside a registry (trust.md 12), or those within a
+   “dir:” image. Nothing that comes from
    there is trusted; whoever writes there can withhold signatures, and no more. */
 
 /**
@@ -31,3 +32,16 @@ gboolean atm_lookaside_check_url (const char *url, char **url_out, GError **erro
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *digest,
                              GPtrArray **blobs_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_lookaside_read_dir:
+ * @folder: a “dir:” image: absolute, links resolved
+ * @digest: of the manifest
+ * @blobs_out: (out) (transfer full) (element-type GBytes): HEX.signature-1 … as there are beside an
+ *   image that was chosen from an index; if there are none, signature-1 … up to the first that is
+ *   missing
+ * @error: as atm_lookaside_read()
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_lookaside_read_dir (const char *folder, const AtmDigest *digest, GPtrArray **blobs_out,
+                                 GCancellable *cancellable, GError **error);

@@ -208,7 +208,7 @@ is_strong (gpgme_hash_algo_t algorithm)
          || algorithm == GPGME_MD_SHA384 || algorithm == GPGME_MD_SHA512;
 }
 
-#define AGAIN "ask the publisher to sign the image again"
+#define AGAIN "ask for a new signature"
 
 /* Why gpg itself does not accept the signature; TRUE if it does. */
 static gboolean
@@ -243,8 +243,8 @@ check_status (const struct _gpgme_signature *signature, GError **reason_out)
           "the signature by key %s uses a digest that can be forged; " AGAIN " with SHA-256", key);
     case GPG_ERR_BAD_SIGNATURE:
       return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_BAD_SIGNATURE,
-                        "the signature by key %s is wrong: message or signature were altered, or "
-                        "the signature is detached from its message; fetch it again",
+                        "the signature by key %s is wrong: it or what was signed was altered, or "
+                        "the two do not belong together; fetch it again",
                         key);
     default:
       {
@@ -290,7 +290,7 @@ is_format_error (gpgme_error_t result)
     }
 }
 
-/* The table of trust.md 8.3, in its order. */
+/* The table of trust.md 8.3, in its order; @output is NULL of a detached signature. */
 static gboolean
 check_result (AtmOpenpgp *engine, gpgme_error_t result, const Output *output, char **primary_out,
               gint64 *created_out, GError **reason_out)
@@ -298,7 +298,7 @@ check_result (AtmOpenpgp *engine, gpgme_error_t result, const Output *output, ch
   gpgme_verify_result_t verified = gpgme_op_verify_result (engine->context);
   const struct _gpgme_signature *signature = verified != NULL ? verified->signatures : NULL;
 
-  if (output->full)
+  if (output != NULL && output->full)
     return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED,
                       "the message unpacks to more than %d bytes, so it is no simple signature",
                       ATM_PAYLOAD_MAX_BYTES);
@@ -309,7 +309,8 @@ check_result (AtmOpenpgp *engine, gpgme_error_t result, const Output *output, ch
       if (result != 0)
         (void) gpgme_strerror_r (result, text, sizeof text);
       return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_SIGNATURE_FORMAT,
-                        "not one signed message (%s); " AGAIN, text);
+                        "%s (%s); " AGAIN,
+                        output != NULL ? "not one signed message" : "not one signature", text);
     }
   if (signature->next != NULL)
     {
@@ -339,7 +340,7 @@ check_result (AtmOpenpgp *engine, gpgme_error_t result, const Output *output, ch
                       "the signature by key %s uses a digest that can be forged; " AGAIN
                       " with SHA-256",
                       signature->fpr);
-  if (output->bytes->len == 0)
+  if (output != NULL && output->bytes->len == 0)
     return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_PAYLOAD_INVALID,
                       "the signed message is empty; " AGAIN);
   *created_out = (gint64) signature->timestamp;
@@ -383,6 +384,61 @@ atm_openpgp_verify (AtmOpenpgp *engine, GBytes *message, AtmSignedMessage **sign
     return TRUE;
   accepted->payload = g_byte_array_free_to_bytes (g_steal_pointer (&output.bytes));
   *signed_out = g_steal_pointer (&accepted);
+  return TRUE;
+}
+
+static gboolean
+run_verify_detached (AtmOpenpgp *engine, GBytes *data, GBytes *signature, gpgme_error_t *result_out,
+                     GCancellable *cancellable, GError **error)
+{
+  gsize length = 0, signature_length = 0;
+  const char *text = g_bytes_get_data (data, &length),
+             *signature_text = g_bytes_get_data (signature, &signature_length);
+  g_auto (gpgme_data_t) input = NULL, plain = NULL;
+  gpgme_error_t result = gpgme_data_new_from_mem (&input, signature_text, signature_length, 0);
+
+  if (result == 0)
+    result = gpgme_data_new_from_mem (&plain, text, length, 0);
+  if (result == 0)
+    result = gpgme_op_verify_start (engine->context, input, plain, NULL);
+  if (result != 0)
+    return fail_gpg (error, "Starting " GPG_PROGRAM, result);
+  return atm_gpg_wait_run (engine->wait, ATM_OPENPGP_SECONDS_MAX, result_out, cancellable, error);
+}
+
+/* The tags of a signature packet, old and new (trust.md 8.1). gpg would take armor, and a message
+   that holds both, too. */
+static gboolean
+is_signature_packet (GBytes *signature)
+{
+  gsize length = 0;
+  const guint8 *data = g_bytes_get_data (signature, &length);
+
+  return length > 0 && ((data[0] >= 0x88 && data[0] <= 0x8b) || data[0] == 0xc2);
+}
+
+gboolean
+atm_openpgp_verify_detached (AtmOpenpgp *engine, GBytes *data, GBytes *signature,
+                             AtmSignedMessage **signed_out, GError **reason_out,
+                             GCancellable *cancellable, GError **error)
+{
+  g_autoptr (AtmSignedMessage) accepted = g_new0 (AtmSignedMessage, 1);
+  gpgme_error_t result = 0;
+
+  *signed_out = NULL;
+  if (!is_signature_packet (signature))
+    {
+      (void) atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_SIGNATURE_FORMAT,
+                        "not a binary OpenPGP signature; " AGAIN);
+      return TRUE;
+    }
+  if (!run_verify_detached (engine, data, signature, &result, cancellable, error))
+    return atm_refusal_convert (error, ATM_TRUST_ERROR_KEYRING_ERROR);
+  if (result != 0 && !is_format_error (result))
+    return fail_gpg (error, GPG_PROGRAM " failed; look for damage of GnuPG or a full disk", result);
+  if (check_result (engine, result, NULL, &accepted->fingerprint, &accepted->created_unix,
+                    reason_out))
+    *signed_out = g_steal_pointer (&accepted);
   return TRUE;
 }
 

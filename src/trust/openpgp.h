@@ -39,7 +39,8 @@ typedef struct
 {
   char *fingerprint;   /* (owned): of the primary key */
   gint64 created_unix; /* when the signature says it was made */
-  GBytes *payload;     /* (owned): what was signed, never the file around it */
+  GBytes *payload;     /* (owned) (nullable): what was signed, never the file around it; NULL where
+                          the caller had it */
 } AtmSignedMessage;
 
 void atm_signed_message_free (AtmSignedMessage *message);
@@ -56,3 +57,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmSignedMessage, atm_signed_message_free)
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_openpgp_verify (AtmOpenpgp *engine, GBytes *message, AtmSignedMessage **signed_out,
                              GError **reason_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_openpgp_verify_detached:
+ * @data: (borrowed): what was signed
+ * @signature: (borrowed): untrusted: one binary OpenPGP signature of @data
+ * @signed_out: (out) (transfer full) (nullable): who signed; %NULL if the answer is no
+ *
+ * As atm_openpgp_verify(), for a signature that is kept beside what it signs.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_openpgp_verify_detached (AtmOpenpgp *engine, GBytes *data, GBytes *signature,
+                                      AtmSignedMessage **signed_out, GError **reason_out,
+                                      GCancellable *cancellable, GError **error);

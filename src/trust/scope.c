@@ -61,17 +61,18 @@ check_none (G_GNUC_UNUSED const char *text)
   return "cannot be: this transport has only the scope \"\"";
 }
 
+/* A remote or a repository, alone or with “:” and an image. (Other tools know only
+   REPOSITORY:IMAGE, and do without remotes.) */
 static const char *
 check_ostree (const char *text)
 {
-  const char *colon = strchr (text, ':');
-  g_autofree char *repository = NULL;
+  g_autofree char *site = g_strndup (text, strcspn (text, ":"));
 
-  if (colon == NULL)
-    return "is not REPOSITORY:IMAGE";
-  repository = g_strndup (text, (gsize) (colon - text));
-  return is_clean_path (repository) ? NULL
-                                    : "does not begin with the absolute path of a repository";
+  if (*site == '\0')
+    return "names neither a remote nor a repository before the “:”";
+  return strchr (site, '/') == NULL || is_clean_path (site)
+             ? NULL
+             : "begins neither with a remote nor with the absolute path of a repository";
 }
 
 static const struct

@@ -8,9 +8,27 @@
 #include "trust/refusal.h"
 #include "trust/registriesd.h"
 #include "trust/signature.h"
+#include "trust/site.h"
 #include "trust/verdict-private.h"
 #include "util/error.h"
 #include "util/text.h"
+
+/* One requirement list of the policy, and why it is that one. */
+typedef struct
+{
+  GPtrArray *list;       /* (borrowed) (element-type AtmRequirement) */
+  const char *scope;     /* (borrowed) (nullable) */
+  const char *transport; /* static */
+  char *place;           /* (owned): scope and file, for messages */
+  char *narrow_scope;    /* (owned): the scope to write an entry for this image under */
+} Rules;
+
+static void
+rules_clear (Rules *rules)
+{
+  g_clear_pointer (&rules->place, g_free);
+  g_clear_pointer (&rules->narrow_scope, g_free);
+}
 
 struct _AtmTrust
 {
@@ -19,13 +37,13 @@ struct _AtmTrust
   char *config_dir;      /* (owned) */
   char *lookaside_dir;   /* (owned): the built-in one */
   AtmPolicy *policy;     /* (owned) */
-  GPtrArray *list;       /* (borrowed from policy) (element-type AtmRequirement) */
-  const char *scope;     /* (borrowed from policy) (nullable) */
-  const char *transport; /* static */
-  char *reference;       /* (owned) */
+  char *reference;       /* (owned): what the user named, for messages */
+  char *image_reference; /* (owned): what is judged: the same without a site */
   AtmImageName *name;    /* (owned) (nullable): NULL where the transport has no names */
-  char *place;           /* (owned): scope and file, for messages */
-  char *narrow_scope;    /* (owned): the scope to write an entry for this image under */
+  char *dir; /* (owned) (nullable): of a “dir:” image: where its signatures are, too */
+  gboolean from_site;
+  Rules image;
+  Rules site; /* if from_site */
 };
 
 void
@@ -39,64 +57,91 @@ atm_trust_free (AtmTrust *trust)
   g_free (trust->lookaside_dir);
   atm_policy_free (trust->policy);
   g_free (trust->reference);
+  g_free (trust->image_reference);
   atm_name_free (trust->name);
-  g_free (trust->place);
-  g_free (trust->narrow_scope);
+  g_free (trust->dir);
+  rules_clear (&trust->image);
+  rules_clear (&trust->site);
   g_free (trust);
 }
 
 /* ---- the requirements that apply ---- */
 
 static char *
-describe_place (const AtmTrust *trust)
+describe_place (const AtmTrust *trust, const Rules *rules)
 {
   const char *path = atm_policy_get_path (trust->policy);
-  g_autofree char *safe = atm_text_escape (trust->scope);
+  g_autofree char *safe = NULL;
 
-  if (trust->scope == NULL)
+  if (rules->scope == NULL)
     return g_strdup_printf ("“default” in %s", path);
-  if (*trust->scope == '\0')
-    return g_strdup_printf ("the default of transport “%s” in %s", trust->transport, path);
-  return g_strdup_printf ("scope “%s” of transport “%s” in %s", safe, trust->transport, path);
+  if (*rules->scope == '\0')
+    return g_strdup_printf ("the default of transport “%s” in %s", rules->transport, path);
+  safe = atm_text_escape (rules->scope);
+  return g_strdup_printf ("scope “%s” of transport “%s” in %s", safe, rules->transport, path);
+}
+
+/* What an entry that allows the image would hold. */
+static const char *
+describe_entry (const char *transport)
+{
+  if (g_str_equal (transport, "docker") || g_str_equal (transport, "dir"))
+    return "add a “signedBy” entry with the publisher's key";
+  if (g_str_equal (transport, "ostree"))
+    return "add a “signedBy” entry with the key of the site";
+  return "which carries no signatures, add what is asked of it";
 }
 
 static gboolean
-check_possible (const AtmTrust *trust, const AtmRequirement *requirement, GError **error)
+check_possible (const AtmTrust *trust, const Rules *rules, const AtmRequirement *requirement,
+                GError **error)
 {
   if (requirement->unsupported != NULL)
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_POLICY_UNSUPPORTED,
                       "%s asks for %s, which this version cannot check and so refuses; ask for a "
                       "“signedBy” signature with the “GPGKeys” of the publisher",
-                      trust->place, requirement->unsupported);
+                      rules->place, requirement->unsupported);
   if (requirement->type == ATM_REQUIREMENT_REJECT)
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_REJECTED,
                       "%s rejects it; to allow it, %s for scope “%s” of transport “%s” to %s",
-                      trust->place,
-                      g_str_equal (trust->transport, "docker")
-                          ? "add a “signedBy” entry with the publisher's key"
-                          : "which carries no signatures, add what is asked of it",
-                      trust->narrow_scope, trust->transport, atm_policy_get_path (trust->policy));
+                      rules->place, describe_entry (rules->transport), rules->narrow_scope,
+                      rules->transport, atm_policy_get_path (trust->policy));
   return TRUE;
 }
 
 static gboolean
-select_list (AtmTrust *trust, const AtmTrustOptions *options, const AtmOrigin *origin,
-             GError **error)
+select_list (const AtmTrust *trust, const char *transport, char **scopes, char *narrow_scope,
+             Rules *rules, GError **error)
 {
-  g_auto (GStrv) scopes = atm_origin_dup_scopes (origin);
-
-  if (!atm_policy_load (options->policy_path, trust->config_dir, &trust->policy, error))
-    return FALSE;
-  trust->list = atm_policy_select (trust->policy, trust->transport, (const char *const *) scopes,
-                                   &trust->scope);
-  trust->place = describe_place (trust);
-  /* Of a registry image the first scope is the identity; an entry for it would end with the tag. */
-  trust->narrow_scope
-      = trust->name != NULL ? atm_name_get_repository (trust->name) : atm_text_escape (scopes[0]);
-  for (guint i = 0; i < trust->list->len; i++)
-    if (!check_possible (trust, g_ptr_array_index (trust->list, i), error))
+  rules->transport = transport;
+  rules->list
+      = atm_policy_select (trust->policy, transport, (const char *const *) scopes, &rules->scope);
+  rules->place = describe_place (trust, rules);
+  rules->narrow_scope = narrow_scope;
+  for (guint i = 0; i < rules->list->len; i++)
+    if (!check_possible (trust, rules, g_ptr_array_index (rules->list, i), error))
       return FALSE;
   return TRUE;
+}
+
+/* An image of a site is judged twice: as what the site serves, and as that of its registry. */
+static gboolean
+select_lists (AtmTrust *trust, const AtmOrigin *origin, GError **error)
+{
+  const char *transport = atm_origin_get_transport_name (origin);
+  g_auto (GStrv) scopes = atm_origin_dup_scopes (origin);
+  g_auto (GStrv) names = NULL;
+
+  /* Of a registry image the first scope is the identity; an entry for it would end with the tag. */
+  if (!trust->from_site)
+    return select_list (trust, transport, scopes,
+                        trust->name != NULL ? atm_name_get_repository (trust->name)
+                                            : atm_text_escape (scopes[0]),
+                        &trust->image, error);
+  names = atm_name_dup_scopes (trust->name, TRUE);
+  return select_list (trust, transport, scopes, atm_text_escape (origin->site), &trust->site, error)
+         && select_list (trust, "docker", names, atm_name_get_repository (trust->name),
+                         &trust->image, error);
 }
 
 gboolean
@@ -111,16 +156,21 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
       = g_strdup (options->config_dir != NULL ? options->config_dir : ATM_SYSCONFDIR "/containers");
   trust->lookaside_dir = options->lookaside_dir != NULL ? g_strdup (options->lookaside_dir)
                                                         : atm_places_dup_lookaside ();
-  trust->transport = atm_origin_get_transport_name (origin);
+  trust->from_site = origin->transport == ATM_TRANSPORT_OSTREE;
   trust->reference = atm_origin_to_string (origin);
-  if (origin->transport == ATM_TRANSPORT_DOCKER)
+  trust->image_reference
+      = trust->from_site ? atm_name_to_string (origin->name) : g_strdup (trust->reference);
+  if (origin->transport == ATM_TRANSPORT_DOCKER || trust->from_site)
     {
       trust->name = atm_name_copy (origin->name);
       /* With a digest the tag is only remembered; nobody has resolved it (trust.md 2). */
       if (trust->name->has_digest)
         g_clear_pointer (&trust->name->tag, g_free);
     }
-  if (!select_list (trust, options, origin, error))
+  else if (origin->transport == ATM_TRANSPORT_DIR)
+    trust->dir = g_strdup (origin->path);
+  if (!atm_policy_load (options->policy_path, trust->config_dir, &trust->policy, error)
+      || !select_lists (trust, origin, error))
     return atm_refusal_name (error, trust->reference);
   *trust_out = g_steal_pointer (&trust);
   return TRUE;
@@ -136,11 +186,16 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
   g_autofree char *fallback = NULL;
   const char *url = NULL;
 
+  if (trust->dir != NULL)
+    {
+      *source_out = g_strdup_printf ("There is no file signature-1 in %s", trust->dir);
+      return atm_lookaside_read_dir (trust->dir, digest, blobs_out, cancellable, error);
+    }
   if (trust->name == NULL)
     {
       *blobs_out = g_ptr_array_new ();
-      *source_out
-          = g_strdup_printf ("An image of transport “%s” carries no signatures", trust->transport);
+      *source_out = g_strdup_printf ("An image of transport “%s” carries no signatures",
+                                     trust->image.transport);
       return TRUE;
     }
   if (!atm_registriesd_load (trust->registries_d, trust->config_dir, &conf, error))
@@ -167,8 +222,11 @@ load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored, At
   if (stored != NULL)
     {
       blobs = g_ptr_array_ref (stored);
-      evidence->missing = g_strdup ("No signature was stored with it when it was pulled");
-      evidence->advice = "pull the image again";
+      evidence->missing
+          = g_strdup (trust->from_site ? "The site keeps no signature of the publisher with it"
+                                       : "No signature was stored with it when it was pulled");
+      evidence->advice = trust->from_site ? "pull it there again, under a policy that asks for one"
+                                          : "pull the image again";
     }
   else if (!read_lookaside (trust, digest, &blobs, &evidence->missing, cancellable, error))
     return FALSE;
@@ -191,9 +249,9 @@ load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored, At
 static gboolean
 needs_signatures (const AtmTrust *trust)
 {
-  for (guint i = 0; i < trust->list->len; i++)
+  for (guint i = 0; i < trust->image.list->len; i++)
     {
-      const AtmRequirement *requirement = g_ptr_array_index (trust->list, i);
+      const AtmRequirement *requirement = g_ptr_array_index (trust->image.list, i);
 
       if (requirement->type == ATM_REQUIREMENT_SIGNED_BY)
         return TRUE;
@@ -202,10 +260,10 @@ needs_signatures (const AtmTrust *trust)
 }
 
 static gboolean
-meet (AtmTrust *trust, const AtmRequirement *requirement, const AtmEvidence *evidence,
+meet (const AtmTrust *trust, const AtmRequirement *requirement, const AtmEvidence *evidence,
       AtmVerdict *verdict, GCancellable *cancellable, GError **error)
 {
-  if (!check_possible (trust, requirement, error))
+  if (!check_possible (trust, &trust->image, requirement, error))
     return FALSE;
   if (requirement->type == ATM_REQUIREMENT_SIGNED_BY)
     return atm_evaluate_signed_by (requirement, evidence, verdict, cancellable, error);
@@ -214,11 +272,39 @@ meet (AtmTrust *trust, const AtmRequirement *requirement, const AtmEvidence *evi
 }
 
 static gboolean
-judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored, GCancellable *cancellable,
-       AtmVerdict **verdict_out, GError **error)
+meet_site (const AtmTrust *trust, const AtmRequirement *requirement, const AtmSiteProof *proof,
+           AtmVerdict *verdict, GCancellable *cancellable, GError **error)
+{
+  if (!check_possible (trust, &trust->site, requirement, error))
+    return FALSE;
+  if (requirement->type == ATM_REQUIREMENT_SIGNED_BY)
+    return atm_site_evaluate_signed_by (requirement, proof, trust->site.place,
+                                        trust->gpg_home_parent, verdict, cancellable, error);
+  atm_verdict_add_site_requirement (verdict, atm_requirement_get_type_name (requirement), NULL);
+  return TRUE;
+}
+
+static gboolean
+judge_site (const AtmTrust *trust, const AtmSiteProof *proof, AtmVerdict *verdict,
+            GCancellable *cancellable, GError **error)
+{
+  if (proof == NULL)
+    return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED,
+                      "nothing is kept of what the site said for it; pull the image again");
+  atm_verdict_set_site (verdict, trust->reference, trust->site.scope, proof->commit);
+  for (guint i = 0; i < trust->site.list->len; i++)
+    if (!meet_site (trust, g_ptr_array_index (trust->site.list, i), proof, verdict, cancellable,
+                    error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+judge (AtmTrust *trust, const AtmSiteProof *proof, GBytes *manifest, GPtrArray *stored,
+       GCancellable *cancellable, AtmVerdict **verdict_out, GError **error)
 {
   g_auto (AtmEvidence) evidence = { .name = trust->name,
-                                    .place = trust->place,
+                                    .place = trust->image.place,
                                     .gpg_home_parent = trust->gpg_home_parent,
                                     .advice = "ask the publisher for a signature, or for the place "
                                               "where signatures are and name it in registries.d" };
@@ -226,13 +312,16 @@ judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored, GCancellable *cance
 
   evidence.signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_signature_free);
   atm_digest_of (ATM_HASH_SHA256, manifest, &evidence.digest);
+  verdict = atm_verdict_new (trust->image_reference, trust->image.transport, trust->image.scope,
+                             &evidence.digest);
+  if (trust->from_site && !judge_site (trust, proof, verdict, cancellable, error))
+    return FALSE;
   if (needs_signatures (trust)
       && !load_signatures (trust, &evidence.digest, stored, &evidence, cancellable, error))
     return FALSE;
-
-  verdict = atm_verdict_new (trust->reference, trust->transport, trust->scope, &evidence.digest);
-  for (guint i = 0; i < trust->list->len; i++)
-    if (!meet (trust, g_ptr_array_index (trust->list, i), &evidence, verdict, cancellable, error))
+  for (guint i = 0; i < trust->image.list->len; i++)
+    if (!meet (trust, g_ptr_array_index (trust->image.list, i), &evidence, verdict, cancellable,
+               error))
       return FALSE;
   *verdict_out = g_steal_pointer (&verdict);
   return TRUE;
@@ -242,7 +331,17 @@ gboolean
 atm_trust_judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored, GCancellable *cancellable,
                  AtmVerdict **verdict_out, GError **error)
 {
-  if (!judge (trust, manifest, stored, cancellable, verdict_out, error))
+  if (!judge (trust, NULL, manifest, stored, cancellable, verdict_out, error))
+    return atm_refusal_name (error, trust->reference);
+  return TRUE;
+}
+
+gboolean
+atm_trust_judge_site (AtmTrust *trust, const AtmSiteProof *proof, GBytes *manifest,
+                      GPtrArray *stored, GCancellable *cancellable, AtmVerdict **verdict_out,
+                      GError **error)
+{
+  if (!judge (trust, proof, manifest, stored, cancellable, verdict_out, error))
     return atm_refusal_name (error, trust->reference);
   return TRUE;
 }

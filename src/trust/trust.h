@@ -88,12 +88,39 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_trust_judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored,
                           GCancellable *cancellable, AtmVerdict **verdict_out, GError **error);
 
+/* What a site says for an image that it has unpacked. */
+typedef struct
+{
+  GBytes *commit;        /* (borrowed): the commit object that holds the image, byte for byte */
+  GPtrArray *signatures; /* (borrowed) (element-type GBytes): untrusted: detached OpenPGP signatures
+                            of it */
+} AtmSiteProof;
+
+/**
+ * atm_trust_judge_site:
+ * @trust: of an origin of %ATM_TRANSPORT_OSTREE; for those atm_trust_judge() refuses
+ * @proof: (borrowed): the commit that the site serves; that it holds @manifest is the caller's to
+ *   see to
+ * @manifest: (borrowed): the manifest bytes in the commit
+ * @stored: (element-type GBytes): the signatures of the manifest in the commit
+ * @verdict_out: (out) (transfer full): the proof, for the tree of this commit alone
+ * @error: %ATM_TRUST_ERROR, %G_IO_ERROR_CANCELLED
+ *
+ * An image of a site needs two permissions: that of transport “ostree” for the commit, whose
+ * signature vouches for the files in it, and that of transport “docker” for the manifest, as if it
+ * came from the registry of its name.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_trust_judge_site (AtmTrust *trust, const AtmSiteProof *proof, GBytes *manifest,
+                               GPtrArray *stored, GCancellable *cancellable,
+                               AtmVerdict **verdict_out, GError **error);
+
 /**
  * atm_trust_check_downgrade:
  * @verdict: (borrowed): of the image that is to replace the installed one
  * @installed: (nullable): atm_verdict_to_json() of the installed one; %NULL if none was kept
  * @error: %ATM_TRUST_ERROR_DOWNGRADE if a key that signed both, for the same reference, signed the
- *   new one earlier, or if @installed cannot be read
+ *   new one earlier, or if @installed cannot be read; so with two commits of one site
  *
  * The rollback guard of trust.md 17: an old signature stays valid, so only time tells.
  */

@@ -45,3 +45,30 @@ void atm_verdict_add_signature (AtmVerdict *verdict, GBytes *blob, const char *f
  */
 gboolean atm_verdict_get_created (const AtmVerdict *verdict, const char *fingerprint,
                                   gint64 *created_unix_out);
+
+/**
+ * atm_verdict_set_site:
+ * @reference: the origin that names the site, as atm_origin_to_string() has it
+ * @scope: (nullable): the scope of transport “ostree” that applied; %NULL for the default of the
+ *   policy
+ * @commit: (borrowed): the commit object that was judged
+ *
+ * Makes it a verdict on an image that a site has unpacked, which needs reasons for the site, too.
+ */
+void atm_verdict_set_site (AtmVerdict *verdict, const char *reference, const char *scope,
+                           GBytes *commit);
+
+/* As atm_verdict_add_requirement(), for what was asked of the site. */
+void atm_verdict_add_site_requirement (AtmVerdict *verdict, const char *type,
+                                       const char *fingerprint);
+
+/* As atm_verdict_add_signature(), for a signature of the commit. */
+void atm_verdict_add_site_signature (AtmVerdict *verdict, GBytes *blob, const char *fingerprint,
+                                     gint64 created_unix);
+
+/* (nullable): the origin that names the site. */
+const char *atm_verdict_get_site_reference (const AtmVerdict *verdict);
+
+/* As atm_verdict_get_created(), for signatures of the commit. */
+gboolean atm_verdict_get_site_created (const AtmVerdict *verdict, const char *fingerprint,
+                                       gint64 *created_unix_out);

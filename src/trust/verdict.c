@@ -3,6 +3,7 @@
 
 #include "trust/verdict-private.h"
 #include "util/json.h"
+#include "util/sha256.h"
 
 /* A requirement that was met. */
 typedef struct
@@ -16,20 +17,29 @@ typedef struct
 {
   char *fingerprint; /* (owned) */
   gint64 created_unix;
-  char *identity; /* (owned) */
+  char *identity; /* (owned) (nullable): NULL of the signature of a commit */
 } Told;
+
+/* Why something is allowed. */
+typedef struct
+{
+  char *transport;       /* (owned) */
+  char *scope;           /* (owned) (nullable) */
+  GPtrArray *met;        /* (owned) (element-type Met) */
+  GPtrArray *signatures; /* (owned) (element-type GBytes) */
+  GPtrArray *told;       /* (owned) (element-type Told): as signatures */
+} Reasons;
 
 struct _AtmVerdict
 {
   gatomicrefcount references;
   char *reference; /* (owned) */
-  char *transport; /* (owned) */
-  char *scope;     /* (owned) (nullable) */
   AtmDigest digest;
   gint64 time_unix;
-  GPtrArray *met;        /* (owned) (element-type Met) */
-  GPtrArray *signatures; /* (owned) (element-type GBytes) */
-  GPtrArray *told;       /* (owned) (element-type Told): as signatures */
+  Reasons image;
+  char *site_reference; /* (owned) (nullable): no site, if NULL */
+  GBytes *site_commit;  /* (owned) (nullable) */
+  Reasons site;
 };
 
 static void
@@ -48,6 +58,26 @@ told_free (Told *told)
   g_free (told);
 }
 
+static void
+reasons_init (Reasons *reasons, const char *transport, const char *scope)
+{
+  reasons->transport = g_strdup (transport);
+  reasons->scope = g_strdup (scope);
+  reasons->met = g_ptr_array_new_with_free_func ((GDestroyNotify) met_free);
+  reasons->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  reasons->told = g_ptr_array_new_with_free_func ((GDestroyNotify) told_free);
+}
+
+static void
+reasons_clear (Reasons *reasons)
+{
+  g_clear_pointer (&reasons->transport, g_free);
+  g_clear_pointer (&reasons->scope, g_free);
+  g_clear_pointer (&reasons->met, g_ptr_array_unref);
+  g_clear_pointer (&reasons->signatures, g_ptr_array_unref);
+  g_clear_pointer (&reasons->told, g_ptr_array_unref);
+}
+
 AtmVerdict *
 atm_verdict_new (const char *reference, const char *transport, const char *scope,
                  const AtmDigest *digest)
@@ -56,13 +86,10 @@ atm_verdict_new (const char *reference, const char *transport, const char *scope
 
   g_atomic_ref_count_init (&verdict->references);
   verdict->reference = g_strdup (reference);
-  verdict->transport = g_strdup (transport);
-  verdict->scope = g_strdup (scope);
   verdict->digest = *digest;
   verdict->time_unix = g_get_real_time () / G_USEC_PER_SEC;
-  verdict->met = g_ptr_array_new_with_free_func ((GDestroyNotify) met_free);
-  verdict->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  verdict->told = g_ptr_array_new_with_free_func ((GDestroyNotify) told_free);
+  reasons_init (&verdict->image, transport, scope);
+  reasons_init (&verdict->site, "ostree", NULL);
   return verdict;
 }
 
@@ -79,38 +106,71 @@ atm_verdict_unref (AtmVerdict *verdict)
   if (verdict == NULL || !g_atomic_ref_count_dec (&verdict->references))
     return;
   g_free (verdict->reference);
-  g_free (verdict->transport);
-  g_free (verdict->scope);
-  g_ptr_array_unref (verdict->met);
-  g_ptr_array_unref (verdict->signatures);
-  g_ptr_array_unref (verdict->told);
+  g_free (verdict->site_reference);
+  g_clear_pointer (&verdict->site_commit, g_bytes_unref);
+  reasons_clear (&verdict->image);
+  reasons_clear (&verdict->site);
   g_free (verdict);
 }
 
-void
-atm_verdict_add_requirement (AtmVerdict *verdict, const char *type, const char *fingerprint)
+static void
+add_requirement (Reasons *reasons, const char *type, const char *fingerprint)
 {
   Met *met = g_new0 (Met, 1);
 
   met->type = g_strdup (type);
   met->fingerprint = g_strdup (fingerprint);
-  g_ptr_array_add (verdict->met, met);
+  g_ptr_array_add (reasons->met, met);
+}
+
+void
+atm_verdict_add_requirement (AtmVerdict *verdict, const char *type, const char *fingerprint)
+{
+  add_requirement (&verdict->image, type, fingerprint);
+}
+
+static void
+add_signature (Reasons *reasons, GBytes *blob, const char *fingerprint, gint64 created_unix,
+               const char *identity)
+{
+  Told *told = NULL;
+
+  if (g_ptr_array_find_with_equal_func (reasons->signatures, blob, g_bytes_equal, NULL))
+    return;
+  told = g_new0 (Told, 1);
+  told->fingerprint = g_strdup (fingerprint);
+  told->created_unix = created_unix;
+  told->identity = g_strdup (identity);
+  g_ptr_array_add (reasons->signatures, g_bytes_ref (blob));
+  g_ptr_array_add (reasons->told, told);
 }
 
 void
 atm_verdict_add_signature (AtmVerdict *verdict, GBytes *blob, const char *fingerprint,
                            gint64 created_unix, const char *identity)
 {
-  Told *told = NULL;
+  add_signature (&verdict->image, blob, fingerprint, created_unix, identity);
+}
 
-  if (g_ptr_array_find_with_equal_func (verdict->signatures, blob, g_bytes_equal, NULL))
-    return;
-  told = g_new0 (Told, 1);
-  told->fingerprint = g_strdup (fingerprint);
-  told->created_unix = created_unix;
-  told->identity = g_strdup (identity);
-  g_ptr_array_add (verdict->signatures, g_bytes_ref (blob));
-  g_ptr_array_add (verdict->told, told);
+void
+atm_verdict_set_site (AtmVerdict *verdict, const char *reference, const char *scope, GBytes *commit)
+{
+  verdict->site_reference = g_strdup (reference);
+  verdict->site.scope = g_strdup (scope);
+  verdict->site_commit = g_bytes_ref (commit);
+}
+
+void
+atm_verdict_add_site_requirement (AtmVerdict *verdict, const char *type, const char *fingerprint)
+{
+  add_requirement (&verdict->site, type, fingerprint);
+}
+
+void
+atm_verdict_add_site_signature (AtmVerdict *verdict, GBytes *blob, const char *fingerprint,
+                                gint64 created_unix)
+{
+  add_signature (&verdict->site, blob, fingerprint, created_unix, NULL);
 }
 
 const AtmDigest *
@@ -128,18 +188,35 @@ atm_verdict_get_reference (const AtmVerdict *verdict)
 GPtrArray *
 atm_verdict_get_signatures (const AtmVerdict *verdict)
 {
-  return verdict->signatures;
+  return verdict->image.signatures;
 }
 
-gboolean
-atm_verdict_get_created (const AtmVerdict *verdict, const char *fingerprint,
-                         gint64 *created_unix_out)
+GBytes *
+atm_verdict_get_site_commit (const AtmVerdict *verdict)
+{
+  return verdict->site_commit;
+}
+
+GPtrArray *
+atm_verdict_get_site_signatures (const AtmVerdict *verdict)
+{
+  return verdict->site.signatures;
+}
+
+const char *
+atm_verdict_get_site_reference (const AtmVerdict *verdict)
+{
+  return verdict->site_reference;
+}
+
+static gboolean
+get_created (const Reasons *reasons, const char *fingerprint, gint64 *created_unix_out)
 {
   gboolean found = FALSE;
 
-  for (guint i = 0; i < verdict->told->len; i++)
+  for (guint i = 0; i < reasons->told->len; i++)
     {
-      const Told *told = g_ptr_array_index (verdict->told, i);
+      const Told *told = g_ptr_array_index (reasons->told, i);
 
       if (!g_str_equal (told->fingerprint, fingerprint)
           || (found && told->created_unix <= *created_unix_out))
@@ -148,6 +225,20 @@ atm_verdict_get_created (const AtmVerdict *verdict, const char *fingerprint,
       found = TRUE;
     }
   return found;
+}
+
+gboolean
+atm_verdict_get_created (const AtmVerdict *verdict, const char *fingerprint,
+                         gint64 *created_unix_out)
+{
+  return get_created (&verdict->image, fingerprint, created_unix_out);
+}
+
+gboolean
+atm_verdict_get_site_created (const AtmVerdict *verdict, const char *fingerprint,
+                              gint64 *created_unix_out)
+{
+  return get_created (&verdict->site, fingerprint, created_unix_out);
 }
 
 /* ---- as JSON ---- */
@@ -182,6 +273,52 @@ add_met (JsonBuilder *builder, const Met *met)
   json_builder_end_object (builder);
 }
 
+static void
+add_told (JsonBuilder *builder, const Told *told)
+{
+  json_builder_begin_object (builder);
+  add_string (builder, "fingerprint", told->fingerprint);
+  add_time (builder, "created", told->created_unix);
+  if (told->identity != NULL)
+    add_string (builder, "identity", told->identity);
+  json_builder_end_object (builder);
+}
+
+static void
+add_reasons (JsonBuilder *builder, const Reasons *reasons)
+{
+  add_string (builder, "transport", reasons->transport);
+  add_string (builder, "scope", reasons->scope != NULL ? reasons->scope : "default");
+  if (reasons->scope == NULL)
+    {
+      json_builder_set_member_name (builder, "default");
+      json_builder_add_boolean_value (builder, TRUE);
+    }
+  json_builder_set_member_name (builder, "requirements");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < reasons->met->len; i++)
+    add_met (builder, g_ptr_array_index (reasons->met, i));
+  json_builder_end_array (builder);
+  json_builder_set_member_name (builder, "signatures");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < reasons->told->len; i++)
+    add_told (builder, g_ptr_array_index (reasons->told, i));
+  json_builder_end_array (builder);
+}
+
+static void
+add_site (JsonBuilder *builder, const AtmVerdict *verdict)
+{
+  g_autofree char *commit = atm_sha256_hex (verdict->site_commit);
+
+  json_builder_set_member_name (builder, "site");
+  json_builder_begin_object (builder);
+  add_string (builder, "reference", verdict->site_reference);
+  add_string (builder, "commit", commit);
+  add_reasons (builder, &verdict->site);
+  json_builder_end_object (builder);
+}
+
 char *
 atm_verdict_to_json (const AtmVerdict *verdict)
 {
@@ -192,31 +329,9 @@ atm_verdict_to_json (const AtmVerdict *verdict)
   json_builder_begin_object (builder);
   add_string (builder, "reference", verdict->reference);
   add_string (builder, "digest", digest);
-  add_string (builder, "transport", verdict->transport);
-  add_string (builder, "scope", verdict->scope != NULL ? verdict->scope : "default");
-  if (verdict->scope == NULL)
-    {
-      json_builder_set_member_name (builder, "default");
-      json_builder_add_boolean_value (builder, TRUE);
-    }
-  json_builder_set_member_name (builder, "requirements");
-  json_builder_begin_array (builder);
-  for (guint i = 0; i < verdict->met->len; i++)
-    add_met (builder, g_ptr_array_index (verdict->met, i));
-  json_builder_end_array (builder);
-  json_builder_set_member_name (builder, "signatures");
-  json_builder_begin_array (builder);
-  for (guint i = 0; i < verdict->told->len; i++)
-    {
-      const Told *told = g_ptr_array_index (verdict->told, i);
-
-      json_builder_begin_object (builder);
-      add_string (builder, "fingerprint", told->fingerprint);
-      add_time (builder, "created", told->created_unix);
-      add_string (builder, "identity", told->identity);
-      json_builder_end_object (builder);
-    }
-  json_builder_end_array (builder);
+  add_reasons (builder, &verdict->image);
+  if (verdict->site_reference != NULL)
+    add_site (builder, verdict);
   add_time (builder, "time", verdict->time_unix);
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);

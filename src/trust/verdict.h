@@ -39,11 +39,30 @@ const char *atm_verdict_get_reference (const AtmVerdict *verdict);
 GPtrArray *atm_verdict_get_signatures (const AtmVerdict *verdict);
 
 /**
+ * atm_verdict_get_site_commit:
+ *
+ * Returns: (transfer none) (nullable): the commit object that was judged, whole: of an image that a
+ *   site has unpacked, whose tree may be imported with this verdict and no other; %NULL of all
+ *   others, which are imported layer by layer
+ */
+GBytes *atm_verdict_get_site_commit (const AtmVerdict *verdict);
+
+/**
+ * atm_verdict_get_site_signatures:
+ *
+ * Returns: (transfer none) (element-type GBytes): the signatures of the commit that were accepted,
+ *   each once; empty where the policy asks for none, and where there is no site
+ */
+GPtrArray *atm_verdict_get_site_signatures (const AtmVerdict *verdict);
+
+/**
  * atm_verdict_to_json:
  *
  * Returns: (transfer full): what the store keeps and `info` prints, as one compact object:
  *   reference, digest, transport, scope (“” for a transport's own default, “default” for that of
  *   the whole policy: member "default": true), requirements (type, accepted-by: primary
- *   fingerprints), signatures (fingerprint, created, identity), time
+ *   fingerprints), signatures (fingerprint, created, identity), time; and for an image of a site:
+ *   site (reference, commit: its checksum, transport, scope, requirements and signatures as above,
+ *   without identity)
  */
 char *atm_verdict_to_json (const AtmVerdict *verdict);

@@ -264,6 +264,26 @@ atm_copy_file_at (int from_fd, int dir_fd, const char *name, mode_t mode, GError
 }
 
 gboolean
+atm_open_temporary (const char *folder, int *fd_out, GError **error)
+{
+  int fd = open (folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+  /* Not every overlay file system can do without a name. */
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+    {
+      g_autofree char *path = g_build_filename (folder, "atomic-XXXXXX", NULL);
+
+      fd = g_mkstemp_full (path, O_RDWR | O_CLOEXEC, 0600);
+      if (fd >= 0)
+        (void) unlink (path);
+    }
+  if (fd < 0)
+    return atm_throw_errno (error, "Making a temporary file in %s", folder);
+  *fd_out = fd;
+  return TRUE;
+}
+
+gboolean
 atm_replace_symlink_at (const char *target, int dir_fd, const char *name, GError **error)
 {
   g_autofree char *temporary = NULL;

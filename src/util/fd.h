@@ -110,6 +110,16 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_copy_file_at (int from_fd, int dir_fd, const char *name, mode_t mode, GError **error);
 
 /**
+ * atm_open_temporary:
+ * @folder: an existing folder
+ * @fd_out: (out): a new file without a name, open for reading and writing; its space is free again
+ *   once nobody has it open
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_open_temporary (const char *folder, int *fd_out, GError **error);
+
+/**
  * atm_replace_symlink_at:
  * @dir_fd: (borrowed): a folder of ours
  * @target: what the link says

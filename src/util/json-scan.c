@@ -15,6 +15,13 @@ typedef struct
   const char *end;
   GHashTable *names[ATM_JSON_DEPTH_MAX]; /* (owned) (nullable): members seen; NULL in an array */
   guint depth;
+
+  const char *const *path; /* (nullable): names of the members that lead to what is looked for */
+  guint matched;           /* so many of them are open */
+  gboolean next;           /* the value that comes is that of path[matched] */
+  const char *found;       /* (nullable): what was looked for … */
+  const char *found_end;   /* (nullable): … and where it ends */
+  guint found_depth;
 } Scan;
 
 static void
@@ -49,7 +56,8 @@ peek (const Scan *scan)
 static void
 skip_space (Scan *scan)
 {
-  while (scan->at < scan->end && memchr (" \t\r\n", *scan->at, 4) != NULL)
+  while (scan->at < scan->end
+         && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
     scan->at++;
 }
 
@@ -94,43 +102,41 @@ scan_unicode_escape (Scan *scan, GString *text, GError **error)
         return fail (scan, "lone surrogate", error);
       high = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
     }
-  g_string_append_unichar (text, high);
+  if (text != NULL)
+    g_string_append_unichar (text, high);
   return TRUE;
 }
 
+/* @text: (nullable): where to put the characters */
 static gboolean
-scan_string (Scan *scan, GString **text_out, GError **error)
+scan_string (Scan *scan, GString *text, GError **error)
 {
-  g_autoptr (GString) text = g_string_new (NULL);
-
   scan->at++;
   for (;;)
     {
-      int c = peek (scan);
+      const char *plain = scan->at;
+      int c = 0;
 
+      while ((c = peek (scan)) >= 0x20 && c != '"' && c != '\\')
+        scan->at++;
+      if (text != NULL)
+        g_string_append_len (text, plain, scan->at - plain);
       if (c < 0)
         return fail (scan, "string without an end", error);
       if (c < 0x20)
         return fail (scan, "control character in a string", error);
       scan->at++;
       if (c == '"')
-        break;
-      if (c != '\\')
-        {
-          g_string_append_c (text, (char) c);
-          continue;
-        }
+        return TRUE;
       c = peek (scan);
-      if (c < 0 || strchr ("\"\\/bfnrtu", c) == NULL)
+      if (c <= 0 || strchr ("\"\\/bfnrtu", c) == NULL)
         return fail (scan, "unknown escape in a string", error);
       scan->at++;
-      if (c != 'u')
-        g_string_append_c (text, "\"\\/\b\f\n\r\t"[strchr ("\"\\/bfnrt", c) - "\"\\/bfnrt"]);
-      else if (!scan_unicode_escape (scan, text, error))
+      if (c == 'u' && !scan_unicode_escape (scan, text, error))
         return FALSE;
+      if (c != 'u' && text != NULL)
+        g_string_append_c (text, "\"\\/\b\f\n\r\t"[strchr ("\"\\/bfnrt", c) - "\"\\/bfnrt"]);
     }
-  *text_out = g_steal_pointer (&text);
-  return TRUE;
 }
 
 static gboolean
@@ -200,14 +206,17 @@ scan_word (Scan *scan, GError **error)
 static gboolean
 scan_name (Scan *scan, GError **error)
 {
-  g_autoptr (GString) name = NULL;
+  g_autoptr (GString) name = g_string_new (NULL);
 
   skip_space (scan);
   if (peek (scan) != '"')
     return fail (scan, "expected a member name", error);
-  if (!scan_string (scan, &name, error))
+  if (!scan_string (scan, name, error))
     return FALSE;
-  if (!g_hash_table_add (scan->names[scan->depth - 1], g_strdup (name->str)))
+  scan->next = scan->path != NULL && scan->depth == scan->matched + 1
+               && g_strcmp0 (name->str, scan->path[scan->matched]) == 0;
+  if (!g_hash_table_add (scan->names[scan->depth - 1],
+                         g_string_free (g_steal_pointer (&name), FALSE)))
     return fail (scan, "the member before is there twice", error);
   skip_space (scan);
   if (peek (scan) != ':')
@@ -232,17 +241,33 @@ pop (Scan *scan)
 {
   scan->at++;
   g_clear_pointer (&scan->names[--scan->depth], g_hash_table_unref);
+  scan->matched = MIN (scan->matched, MAX (scan->depth, 1) - 1);
+}
+
+/* Where a value begins: is it on the path? */
+static void
+note_value (Scan *scan, gboolean object)
+{
+  if (!scan->next)
+    return;
+  scan->next = FALSE;
+  if (scan->path[scan->matched + 1] == NULL)
+    {
+      scan->found = scan->at;
+      scan->found_depth = scan->depth;
+    }
+  else if (object)
+    scan->matched++;
 }
 
 /* A value that holds no other. */
 static gboolean
 scan_scalar (Scan *scan, GError **error)
 {
-  g_autoptr (GString) text = NULL;
   int c = peek (scan);
 
   if (c == '"')
-    return scan_string (scan, &text, error);
+    return scan_string (scan, NULL, error);
   if (c == '-' || g_ascii_isdigit (c))
     return scan_number (scan, error);
   return scan_word (scan, error);
@@ -256,6 +281,8 @@ scan_after_value (Scan *scan, GError **error)
     {
       gboolean object = scan->names[scan->depth - 1] != NULL;
 
+      if (scan->found != NULL && scan->found_end == NULL && scan->depth == scan->found_depth)
+        scan->found_end = scan->at;
       skip_space (scan);
       if (peek (scan) == ',')
         {
@@ -270,9 +297,10 @@ scan_after_value (Scan *scan, GError **error)
 }
 
 gboolean
-atm_json_scan (const char *text, gsize length, GError **error)
+atm_json_scan (const char *text, gsize length, const char *const *path, const char **found_out,
+               gsize *found_length_out, GError **error)
 {
-  g_auto (Scan) scan = { .start = text, .at = text, .end = text + length };
+  g_auto (Scan) scan = { .start = text, .at = text, .end = text + length, .path = path };
   const char *invalid = NULL;
 
   if (!g_utf8_validate_len (text, length, &invalid))
@@ -287,6 +315,7 @@ atm_json_scan (const char *text, gsize length, GError **error)
 
       skip_space (&scan);
       c = peek (&scan);
+      note_value (&scan, c == '{');
       if (c == '{' || c == '[')
         {
           if (!push (&scan, c == '{', error))
@@ -311,5 +340,10 @@ atm_json_scan (const char *text, gsize length, GError **error)
   skip_space (&scan);
   if (scan.at < scan.end)
     return fail (&scan, "text after the end of the document", error);
+  if (path != NULL)
+    {
+      *found_out = scan.found;
+      *found_length_out = scan.found != NULL ? (gsize) (scan.found_end - scan.found) : 0;
+    }
   return TRUE;
 }

@@ -33,6 +33,17 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_json_parse (GBytes *bytes, JsonNode **node_out, GError **error);
 
 /**
+ * atm_json_find:
+ * @path: (array zero-terminated=1): the names of members, from the top, at least one
+ * @node_out: (out) (transfer full) (nullable): the value there; %NULL if there is none
+ *
+ * As atm_json_parse(), for a document of which one value is wanted; the whole of it must be valid.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_json_find (GBytes *bytes, const char *const *path, JsonNode **node_out,
+                        GError **error);
+
+/**
  * atm_json_parse_object:
  *
  * As atm_json_parse(), for a document that must be an object.

@@ -16,6 +16,23 @@ must (int result)
     g_error ("libcrypto cannot compute checksums");
 }
 
+/* Looked up once: by name it costs as much as hashing a small file. */
+static const EVP_MD *
+get_algorithm (AtmHashType type)
+{
+  static gsize once;
+  static const EVP_MD *algorithms[2];
+
+  if (g_once_init_enter (&once))
+    {
+      algorithms[ATM_HASH_SHA256] = EVP_MD_fetch (NULL, "SHA256", NULL);
+      algorithms[ATM_HASH_SHA512] = EVP_MD_fetch (NULL, "SHA512", NULL);
+      must (algorithms[ATM_HASH_SHA256] != NULL && algorithms[ATM_HASH_SHA512] != NULL);
+      g_once_init_leave (&once, 1);
+    }
+  return algorithms[type];
+}
+
 AtmHash *
 atm_hash_new (AtmHashType type)
 {
@@ -23,8 +40,7 @@ atm_hash_new (AtmHashType type)
 
   hash->context = EVP_MD_CTX_new ();
   must (hash->context != NULL);
-  must (EVP_DigestInit_ex (hash->context, type == ATM_HASH_SHA512 ? EVP_sha512 () : EVP_sha256 (),
-                           NULL));
+  must (EVP_DigestInit_ex (hash->context, get_algorithm (type), NULL));
   return hash;
 }
 
@@ -53,8 +69,17 @@ atm_hash_finish (AtmHash *hash)
   must (EVP_DigestFinal_ex (hash->context, raw, &length));
   hex = g_string_sized_new (2 * length);
   for (unsigned int i = 0; i < length; i++)
-    g_string_append_printf (hex, "%02x", raw[i]);
+    {
+      g_string_append_c (hex, "0123456789abcdef"[raw[i] >> 4]);
+      g_string_append_c (hex, "0123456789abcdef"[raw[i] & 15]);
+    }
   return g_string_free (hex, FALSE);
+}
+
+void
+atm_hash_finish_raw (AtmHash *hash, guint8 *raw_out)
+{
+  must (EVP_DigestFinal_ex (hash->context, raw_out, NULL));
 }
 
 char *

@@ -35,6 +35,16 @@ void atm_hash_update (AtmHash *hash, gconstpointer data, gsize length_bytes);
  */
 char *atm_hash_finish (AtmHash *hash);
 
+#define ATM_HASH_MAX_BYTES 64
+
+/**
+ * atm_hash_finish_raw:
+ * @raw_out: (out caller-allocates): 32 or 64 bytes; room for %ATM_HASH_MAX_BYTES always does
+ *
+ * As atm_hash_finish(), without the hex digits.
+ */
+void atm_hash_finish_raw (AtmHash *hash, guint8 *raw_out);
+
 /**
  * atm_sha256_hex:
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "fixtures/scratch.h"
 #include "store/objects.h"
 #include "store/store-private.h"
+#include "util/fd.h"
 
 /* An image of one layer that is stored plain. */
 static AtmTestImage *
@@ -101,12 +103,19 @@ test_checksums (void)
 }
 
 static void
-assert_stat (const char *root, const char *path, guint mode, guint uid, guint gid, gint64 size)
+stat_in (const char *root, const char *path, struct stat *st)
 {
   g_autofree char *full = g_build_filename (root, path, NULL);
+
+  g_assert_cmpint (lstat (full, st), ==, 0);
+}
+
+static void
+assert_stat (const char *root, const char *path, guint mode, guint uid, guint gid, gint64 size)
+{
   struct stat st;
 
-  g_assert_cmpint (lstat (full, &st), ==, 0);
+  stat_in (root, path, &st);
   g_assert_cmphex (st.st_mode & 07777, ==, mode);
   g_assert_cmpuint (st.st_uid, ==, uid);
   g_assert_cmpuint (st.st_gid, ==, gid);
@@ -357,6 +366,164 @@ test_sizes (void)
   g_assert_cmpmem (actual + 2000000, 3, "de", 3);
 }
 
+/* What headers may say beside the plain (registry.md 5.5, rows 1-6, 13, 37-39). */
+static void
+test_headers (void)
+{
+  g_autoptr (AtmTestTar) tar = atm_test_tar_new ();
+  g_autoptr (GBytes) bytes = NULL;
+  g_autofree char *root = NULL, *link = NULL, *target = NULL;
+  struct stat st, linked;
+
+  /* 1: a regular file by NUL; its size in a pax record */
+  atm_test_tar_add (tar, '\0', "old", 0644, NULL, "1");
+  atm_test_tar_pax (tar, "size", "3", 1);
+  atm_test_tar_add_raw (tar, '0', "sized", 0644, NULL, "abc", 0);
+  /* 2: ustar prefix */
+  atm_test_tar_prefix (tar, "pre/fix");
+  atm_test_tar_add (tar, '0', "name", 0644, NULL, "2");
+  /* 3: pax wins over GNU wins over ustar, for names and for links */
+  atm_test_tar_add (tar, 'L', "././@LongLink", 0644, NULL, "gnu");
+  atm_test_tar_pax (tar, "path", "pax", 3);
+  atm_test_tar_add (tar, '0', "ustar", 0644, NULL, "3");
+  atm_test_tar_add (tar, 'K', "././@LongLink", 0644, NULL, "gnu-target");
+  atm_test_tar_add (tar, '2', "gnu-link", 0777, "ustar-target", NULL);
+  /* 4: a global header that says nothing of entries */
+  atm_test_tar_add (tar, 'g', "pax_global_header", 0644, NULL, "16 comment=hello\n");
+  /* 5, 37: times mean nothing */
+  atm_test_tar_time (tar, -5);
+  atm_test_tar_add (tar, '0', "early", 0644, NULL, "4");
+  atm_test_tar_pax (tar, "mtime", "-7.5", 4);
+  atm_test_tar_add (tar, '0', "earlier", 0644, NULL, "5");
+  /* 6: nor do names of owners */
+  atm_test_tar_pax (tar, "uname", "daemon", 6);
+  atm_test_tar_pax (tar, "gname", "daemon", 6);
+  atm_test_tar_add (tar, '0', "named", 0644, NULL, "6");
+  /* 13: contents and mode of a hard link do not count */
+  atm_test_tar_pax (tar, "comment", "x", 1);
+  atm_test_tar_add (tar, '1', "hard", 0600, "old", "1");
+  /* 5.4, rule 5 */
+  atm_test_tar_pax (tar, "hdrcharset", "BINARY", 6);
+  atm_test_tar_pax (tar, "path", "b\xc3\xa9", 3);
+  atm_test_tar_add (tar, '0', "x", 0644, NULL, "7");
+  /* 29: a socket of star; 38: a volume, a dump of a folder, names to change; 39: of Solaris */
+  atm_test_tar_add (tar, 'V', "volume", 0644, NULL, NULL);
+  atm_test_tar_add (tar, 'D', "dump/", 0755, NULL, "Yfile");
+  atm_test_tar_add (tar, 'N', "names", 0644, NULL, "Rename a to b");
+  atm_test_tar_add (tar, 's', "dev/socket", 0644, NULL, NULL);
+  atm_test_tar_add (tar, 'X', "solaris", 0644, NULL, "11 foo=bar\n");
+  atm_test_tar_add (tar, '0', "last", 0644, NULL, "8");
+  bytes = atm_test_tar_end (tar);
+  root = import_and_check_out (bytes, NULL);
+
+  assert_content (root, "old", "1");
+  assert_content (root, "sized", "abc");
+  assert_content (root, "pre/fix/name", "2");
+  assert_content (root, "pax", "3");
+  assert_content (root, "b\xc3\xa9", "7");
+  assert_content (root, "last", "8");
+  assert_stat (root, "early", 0644, 0, 0, 1);
+  assert_stat (root, "earlier", 0644, 0, 0, 1);
+  assert_stat (root, "named", 0644, 0, 0, 1);
+  link = g_build_filename (root, "gnu-link", NULL);
+  target = g_file_read_link (link, NULL);
+  g_assert_cmpstr (target, ==, "gnu-target");
+  stat_in (root, "old", &st);
+  stat_in (root, "hard", &linked);
+  g_assert_cmpuint (st.st_ino, ==, linked.st_ino);
+  for (guint i = 0; i < 4; i++)
+    {
+      const char *const skipped[] = { "volume", "dump", "names", "dev/socket" };
+      g_autofree char *path = g_build_filename (root, skipped[i], NULL);
+
+      g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    }
+}
+
+static void
+test_refuses_types (void)
+{
+  const struct
+  {
+    char type;
+    const char *content;
+    const char *message;
+  } cases[] = {
+    { '8', "x", "“f” is of a type that tar does not define" },
+    { '9', NULL, "is of a type that tar does not define" },
+    { 'B', NULL, "is of a type that tar does not define" },
+    { 'Z', "x", "is of a type that tar does not define" },
+    { 'a', "x", "is of a type that tar does not define" },
+    { '!', "x", "is of a type that tar does not define" },
+    { '\x80', "x", "is of a type that tar does not define" },
+    { 'g', "10 path=a\n", "follows a global pax header that changes entries" },
+    { 'g', "9 uid=10\n", "follows a global pax header that changes entries" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    for (guint extended = 0; extended < 2; extended++)
+      {
+        g_autoptr (AtmTestTar) tar = atm_test_tar_new ();
+        g_autoptr (GBytes) bytes = NULL;
+
+        g_test_message ("case %u", i);
+        /* As the very first they are no tar for libarchive. */
+        atm_test_tar_add (tar, '0', "first", 0644, NULL, NULL);
+        if (extended == 1 && cases[i].type != 'g')
+          atm_test_tar_pax (tar, "mtime", "7", 1);
+        atm_test_tar_add (tar, cases[i].type, "f", 0644, NULL, cases[i].content);
+        atm_test_tar_add (tar, '0', "g", 0644, NULL, NULL);
+        bytes = atm_test_tar_end (tar);
+        assert_refused (bytes, NULL, cases[i].message);
+      }
+}
+
+/* Every form that GNU tar has for sparse files, by GNU tar itself (row 7). */
+static void
+test_sparse (void)
+{
+  const char *const options[]
+      = { "--format=gnu", "--sparse-version=0.0", "--sparse-version=0.1", "--sparse-version=1.0" };
+  const gsize size = 5 * 1024 * 1024;
+  g_autofree char *folder = atm_test_scratch_path ();
+  g_autofree char *path = g_build_filename (folder, "sparse", NULL);
+  g_autofree char *archive = g_build_filename (folder, "sparse.tar", NULL);
+  g_autofree char *content = g_malloc0 (size);
+  atm_autofd int fd = open (path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+  /* More parts than one header of the old form can name. */
+  g_assert_cmpint (ftruncate (fd, (off_t) size), ==, 0);
+  for (gsize at = 65536; at < size; at += 262144)
+    {
+      content[at] = (char) (at >> 16);
+      g_assert_cmpint (pwrite (fd, content + at, 1, (off_t) at), ==, 1);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    {
+      const char *argv[] = { "tar",      "--sparse", i > 0 ? "--format=posix" : options[0],
+                             options[i], "-cf",      archive,
+                             "-C",       folder,     "sparse",
+                             NULL };
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GBytes) bytes = NULL;
+      g_autofree char *root = NULL, *full = NULL, *actual = NULL, *data = NULL;
+      gsize length = 0;
+      int status = -1;
+
+      g_test_message ("%s", options[i]);
+      g_assert_true (g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                                   NULL, NULL, &status, &error));
+      g_assert_cmpint (status, ==, 0);
+      g_assert_true (g_file_get_contents (archive, &data, &length, &error));
+      g_assert_cmpuint (length, <, size);
+      bytes = g_bytes_new (data, length);
+      root = import_and_check_out (bytes, NULL);
+      full = g_build_filename (root, "sparse", NULL);
+      g_assert_true (g_file_get_contents (full, &actual, &length, &error));
+      g_assert_cmpmem (actual, length, content, size);
+    }
+}
+
 static void
 test_ends (void)
 {
@@ -579,17 +746,20 @@ main (int argc, char *argv[])
   setlocale (LC_CTYPE, "C.UTF-8");
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/import/checksums", test_checksums);
-  g_test_add_func ("/import/metadata", test_metadata);
-  g_test_add_func ("/import/xattrs", test_xattrs);
-  g_test_add_func ("/import/names", test_names);
-  g_test_add_func ("/import/many-names", test_many_names);
-  g_test_add_func ("/import/deep", test_deep);
-  g_test_add_func ("/import/sizes", test_sizes);
-  g_test_add_func ("/import/ends", test_ends);
-  g_test_add_func ("/import/refuses-headers", test_refuses_headers);
-  g_test_add_func ("/import/refuses-lengths", test_refuses_lengths);
-  g_test_add_func ("/import/limits", test_limits);
-  g_test_add_func ("/import/notices", test_notices);
-  g_test_add_func ("/import/user-mode", test_user_mode);
+  atm_test_add_both ("/import/metadata", test_metadata);
+  atm_test_add_both ("/import/xattrs", test_xattrs);
+  atm_test_add_both ("/import/names", test_names);
+  atm_test_add_both ("/import/many-names", test_many_names);
+  atm_test_add_both ("/import/deep", test_deep);
+  atm_test_add_both ("/import/sizes", test_sizes);
+  g_test_add_func ("/import/headers", test_headers);
+  g_test_add_func ("/import/refuses-types", test_refuses_types);
+  g_test_add_func ("/import/sparse", test_sparse);
+  atm_test_add_both ("/import/ends", test_ends);
+  atm_test_add_both ("/import/refuses-headers", test_refuses_headers);
+  atm_test_add_both ("/import/refuses-lengths", test_refuses_lengths);
+  atm_test_add_both ("/import/limits", test_limits);
+  atm_test_add_both ("/import/notices", test_notices);
+  atm_test_add_both ("/import/user-mode", test_user_mode);
   return g_test_run ();
 }

@@ -172,6 +172,50 @@ test_table (void)
     }
 }
 
+static void
+test_find (void)
+{
+  const char *const path[] = { "process", "args", NULL };
+  const struct
+  {
+    const char *text;
+    const char *found; /* NULL: there is no such value */
+  } cases[] = {
+    { "{\"process\":{\"args\":[\"a\",{\"args\":2}]}}", "[\"a\",{\"args\":2}]" },
+    { " { \"x\" : 1 , \"process\" : { \"env\" : [ ] , \"args\" : 7 } } ", "7" },
+    { "{\"process\":{\"args\":{}},\"args\":1}", "{}" },
+    { "{\"process\":{\"args\":\"x\"}}", "\"x\"" },
+    { "{\"pro\\u0063ess\":{\"args\":null}}", "null" },
+    { "{\"x\":{\"process\":{\"args\":1}}}", NULL },
+    { "{\"process\":{\"x\":{\"args\":1}}}", NULL },
+    { "{\"process\":[{\"args\":1}]}", NULL },
+    { "{\"process\":{},\"args\":1}", NULL },
+    { "{\"process\":{\"x\":[]},\"y\":{\"args\":1}}", NULL },
+    { "{\"args\":1}", NULL },
+    { "[\"process\",\"args\"]", NULL },
+    { "1", NULL },
+  };
+  g_autoptr (GBytes) broken = atm_test_bytes ("{\"process\":{\"args\":[]}");
+  g_autoptr (GError) error = NULL;
+  JsonNode *untouched = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (cases[i].text);
+      g_autoptr (JsonNode) node = NULL;
+      g_autofree char *found = NULL;
+
+      g_assert_true (atm_json_find (bytes, path, &node, &error));
+      g_assert_no_error (error);
+      found = node != NULL ? atm_json_to_text (node, FALSE) : NULL;
+      g_assert_cmpstr (found, ==, cases[i].found);
+    }
+  /* All of it must be valid, not just what is looked for. */
+  g_assert_false (atm_json_find (broken, path, &untouched, &error));
+  g_assert_error (error, ATM_JSON_ERROR, ATM_JSON_ERROR_SYNTAX);
+  g_assert_null (untouched);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -179,6 +223,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/json/accepts", test_accepts);
   g_test_add_func ("/json/refuses", test_refuses);
   g_test_add_func ("/json/depth", test_depth);
+  g_test_add_func ("/json/find", test_find);
   g_test_add_func ("/json/table", test_table);
   return g_test_run ();
 }

@@ -5,7 +5,6 @@
 
 #include "fixtures/scratch.h"
 #include "image/name.h"
-#include "image/origin.h"
 
 #define H "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define L H H
@@ -358,131 +357,6 @@ test_refs (void)
   g_assert_cmpstr (hashed_decoded, ==, hashed);
 }
 
-static void
-test_origins (void)
-{
-  const struct
-  {
-    const char *text;
-    AtmScheme scheme;
-    const char *canonical;
-    const char *familiar;
-  } good[] = {
-    { "etcd", ATM_SCHEME_CONFIGURED, "docker.io/library/etcd:latest", "etcd:latest" },
-    { "oci:etcd:1", ATM_SCHEME_CONFIGURED, "docker.io/library/etcd:1", "etcd:1" },
-    { "oci:q.io/etcd", ATM_SCHEME_CONFIGURED, "q.io/etcd:latest", "q.io/etcd:latest" },
-    { "http:localhost:5000/etcd", ATM_SCHEME_HTTP, "localhost:5000/etcd:latest",
-      "localhost:5000/etcd:latest" },
-    { "http://localhost:5000/etcd", ATM_SCHEME_HTTP, "localhost:5000/etcd:latest",
-      "localhost:5000/etcd:latest" },
-    { "https:q.io/etcd:2", ATM_SCHEME_HTTPS, "q.io/etcd:2", "q.io/etcd:2" },
-    { "https://q.io/etcd:2", ATM_SCHEME_HTTPS, "q.io/etcd:2", "q.io/etcd:2" },
-    { "docker://q.io/etcd:2", ATM_SCHEME_CONFIGURED, "q.io/etcd:2", "q.io/etcd:2" },
-    { "Myhost/etcd:1", ATM_SCHEME_CONFIGURED, "myhost/etcd:1", "Myhost/etcd:1" },
-  };
-  const char *const unsupported[]
-      = { "docker:fedora",     "dockertar:/x.tar", "docker-daemon:x", "docker-archive:x",
-          "oci-archive:x.tar", "dir:/x",           "ostree:r/b" };
-  const char *const bad[]
-      = { "http://q.io/etcd?x=1", "https://u:p@q.io/etcd", "http:",         "oci:",
-          "ftp://q.io/x",         "docker:///x",           "oci:http:x:1:2" };
-  g_autoptr (GError) error = NULL;
-  AtmOrigin *none = NULL;
-
-  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
-    {
-      g_autoptr (AtmOrigin) origin = NULL, stored = NULL;
-      g_autofree char *canonical = NULL;
-
-      g_assert_true (atm_origin_parse (good[i].text, &origin, &error));
-      canonical = atm_origin_to_string (origin);
-      g_assert_cmpstr (canonical, ==, good[i].canonical);
-      g_assert_cmpstr (origin->name->familiar, ==, good[i].familiar);
-      g_assert_cmpint (origin->scheme, ==, good[i].scheme);
-      g_assert_cmpstr (atm_origin_get_transport_name (origin), ==, "docker");
-
-      g_assert_true (atm_origin_parse_stored (canonical, origin->name->familiar, &stored, &error));
-      g_assert_cmpstr (stored->name->familiar, ==, good[i].familiar);
-      g_assert_cmpint (stored->name->domain_typed, ==, origin->name->domain_typed);
-      g_assert_cmpstr (stored->name->domain, ==, origin->name->domain);
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (unsupported); i++, g_clear_error (&error))
-    {
-      g_assert_false (atm_origin_parse (unsupported[i], &none, &error));
-      g_assert_error (error, ATM_ORIGIN_ERROR, ATM_ORIGIN_ERROR_UNSUPPORTED);
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (bad); i++, g_clear_error (&error))
-    {
-      if (atm_origin_parse (bad[i], &none, &error))
-        g_error ("accepted: %s", bad[i]);
-      g_assert_error (error, ATM_NAME_ERROR, ATM_NAME_ERROR_SYNTAX);
-    }
-}
-
-static void
-test_layout_origins (void)
-{
-  const struct
-  {
-    const char *folder, *tag, *familiar;
-  } good[] = {
-    { "etcd", "", "etcd:latest" },         { "etcd", ":3.5", "etcd:3.5" },
-    { "etcd", ":@0", "etcd:latest" },      { "etcd", ":q.io/x/etcd:1", "q.io/x/etcd:1" },
-    { "My Images_", ":1", "my-images:1" }, { "a..b__c", "", "a.b_c:latest" },
-  };
-  const char *const bad[] = { "etcd:", "etcd:-x", "etcd:q.io/X", "no:colon", "none", "___" };
-  g_autofree char *scratch = atm_test_scratch_path ();
-  g_autofree char *root = realpath (scratch, NULL);
-
-  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_autofree char *path = g_build_filename (root, good[i].folder, NULL);
-      g_autofree char *link = g_strdup_printf ("%s/link%u", root, i);
-      g_autofree char *text = g_strconcat ("oci:", link, good[i].tag, NULL);
-      g_autofree char *expected = g_strconcat ("oci:", path, good[i].tag, NULL);
-      g_autofree char *canonical = NULL, *stored_canonical = NULL;
-      g_autoptr (AtmOrigin) origin = NULL, stored = NULL;
-      g_auto (GStrv) scopes = NULL;
-
-      g_assert_cmpint (g_mkdir_with_parents (path, 0755), ==, 0);
-      g_assert_cmpint (symlink (path, link), ==, 0);
-      g_assert_true (atm_origin_parse (text, &origin, &error));
-      g_assert_no_error (error);
-      canonical = atm_origin_to_string (origin);
-      g_assert_cmpstr (canonical, ==, expected);
-      g_assert_cmpstr (origin->path, ==, path);
-      g_assert_cmpstr (origin->name->familiar, ==, good[i].familiar);
-      g_assert_cmpstr (atm_origin_get_transport_name (origin), ==, "oci");
-
-      scopes = atm_origin_dup_scopes (origin);
-      g_assert_cmpstr (scopes[0], ==, path);
-      g_assert_cmpstr (scopes[1], ==, root);
-      g_assert_cmpuint (strlen (scopes[g_strv_length (scopes) - 1]), >, 1);
-      g_assert_false (g_strv_contains ((const char *const *) scopes, "/"));
-      g_assert_false (g_strv_contains ((const char *const *) scopes, ""));
-
-      g_assert_true (atm_origin_parse_stored (canonical, good[i].familiar, &stored, &error));
-      stored_canonical = atm_origin_to_string (stored);
-      g_assert_cmpstr (stored_canonical, ==, canonical);
-    }
-
-  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      g_autofree char *folder = g_strndup (bad[i], strcspn (bad[i], ":"));
-      g_autofree char *path = g_build_filename (root, folder, NULL);
-      g_autofree char *text = g_strconcat ("oci:", root, "/", bad[i], NULL);
-      AtmOrigin *origin = NULL;
-
-      if (!g_str_equal (folder, "none") && !g_str_equal (folder, "no"))
-        g_assert_cmpint (g_mkdir_with_parents (path, 0755), ==, 0);
-      if (atm_origin_parse (text, &origin, &error))
-        g_error ("accepted: %s", text);
-      g_assert_nonnull (error);
-    }
-}
-
 int
 main (int argc, char *argv[])
 {
@@ -493,7 +367,5 @@ main (int argc, char *argv[])
   g_test_add_func ("/name/scopes", test_scopes);
   g_test_add_func ("/name/locations", test_locations);
   g_test_add_func ("/name/refs", test_refs);
-  g_test_add_func ("/name/origins", test_origins);
-  g_test_add_func ("/name/layout-origins", test_layout_origins);
   return g_test_run ();
 }

@@ -44,6 +44,9 @@ test_accepts (void)
     SCOPE ("dir", "/srv/a"),
     SCOPE ("oci", "/srv/a:b"),
     SCOPE ("ostree", "/ostree/repo:a/b"),
+    SCOPE ("ostree", "/ostree/repo"),
+    SCOPE ("ostree", "site"),
+    SCOPE ("ostree", "site:q.io/a:1"),
     SIGNED ("\"keyPath\":\"/k\""),
     SIGNED ("\"keyPath\":\"relative\""),
     SIGNED ("\"keyPaths\":[\"/a\",\"/b\"]"),
@@ -226,8 +229,9 @@ test_refuses (void)
     SCOPE ("oci-archive", "/a/"),
     SCOPE ("docker-archive", "/x"),
     SCOPE ("tarball", "x"),
-    SCOPE ("ostree", "/ostree/repo"),
-    SCOPE ("ostree", "repo:a"),
+    SCOPE ("ostree", ":a"),
+    SCOPE ("ostree", "ostree/repo"),
+    SCOPE ("ostree", "ostree/repo:a"),
     SCOPE ("ostree", "/ostree/repo/:a"),
   };
 

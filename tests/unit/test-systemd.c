@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Against a manager of our own on a private bus; the real one is met in tests/host. */
 #include <string.h>
+#include <unistd.h>
 
 #include "host/systemd.h"
 
@@ -20,6 +21,8 @@ static const char introspection[]
       "<arg type='o' direction='out'/></method>"
       "<method name='LoadUnit'><arg type='s' direction='in'/><arg type='o' "
       "direction='out'/></method>"
+      "<method name='ListUnitsByPatterns'><arg type='as' direction='in'/>"
+      "<arg type='as' direction='in'/><arg type='a(ssssssouso)' direction='out'/></method>"
       "<method name='ListUnitsByNames'><arg type='as' direction='in'/>"
       "<arg type='a(ssssssouso)' direction='out'/></method>"
       "</interface><interface name='org.freedesktop.systemd1.Unit'>"
@@ -110,11 +113,13 @@ on_call (GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UNUSED,
                                                 "Unit gone.service does not exist");
   else if (g_str_equal (method, "DisableUnitFiles"))
     g_dbus_method_invocation_return_value (call, g_variant_new_parsed ("(@a(sss) [],)"));
-  else if (g_str_equal (method, "ListUnitsByNames"))
+  else if (g_str_equal (method, "ListUnitsByPatterns"))
     g_dbus_method_invocation_return_value (
         call, g_variant_new_parsed ("([" ROW ("a.service", "loaded", "active") ", " ROW (
-                  "b.service", "not-found", "inactive") ", " ROW ("c.service", "not-found",
-                                                                  "active") "],)"));
+                  "c.service", "not-found", "active") "],)"));
+  else if (g_str_equal (method, "ListUnitsByNames"))
+    g_dbus_method_invocation_return_value (
+        call, g_variant_new_parsed ("([" ROW ("b.service", "not-found", "inactive") "],)"));
   else
     g_dbus_method_invocation_return_value (call, NULL);
 }
@@ -208,7 +213,10 @@ test_stop (AtmSystemd *systemd, GCancellable *cancellable)
 static void
 test_units (AtmSystemd *systemd, GString *log)
 {
-  const char *const units[] = { "a.service", "b.service", "c.service", "d.service", NULL };
+  const char *const units[]
+      = { "a.service", "b.service", "c.service", "d.service", "e.service", NULL };
+  g_autofree char *unit_dir = g_dir_make_tmp ("atomic-test-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (unit_dir, "e.service", NULL);
   g_autoptr (GHashTable) states = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *found = NULL, *none = NULL;
@@ -223,11 +231,19 @@ test_units (AtmSystemd *systemd, GString *log)
                    "DisableUnitFiles(['a.service'], false)\nReload()\n"
                    "DisableUnitFiles(['gone.service'], false)\nReload()\n");
 
-  g_assert_true (atm_systemd_list_states (systemd, units, &states, &error));
+  g_assert_true (g_file_set_contents (file, "[Service]\n", -1, &error));
+  g_string_truncate (log, 0);
+  g_assert_true (atm_systemd_list_states (systemd, units, unit_dir, &states, &error));
+  g_assert_cmpstr (log->str, ==,
+                   "ListUnitsByPatterns([], ['*.service'])\n"
+                   "ListUnitsByNames(['b.service', 'd.service'],)\n");
   g_assert_cmpstr (g_hash_table_lookup (states, "a.service"), ==, "active");
   g_assert_cmpstr (g_hash_table_lookup (states, "b.service"), ==, "not-found");
   g_assert_cmpstr (g_hash_table_lookup (states, "c.service"), ==, "active");
   g_assert_cmpstr (g_hash_table_lookup (states, "d.service"), ==, "not-found");
+  g_assert_cmpstr (g_hash_table_lookup (states, "e.service"), ==, "inactive");
+  g_assert_cmpint (unlink (file), ==, 0);
+  g_assert_cmpint (rmdir (unit_dir), ==, 0);
 
   g_assert_true (atm_systemd_find_unit (systemd, "a.service", &found, &error));
   g_assert_cmpstr (found, ==, "/usr/lib/systemd/system/a.service");

@@ -389,6 +389,110 @@ test_layout (void)
     }
 }
 
+/* Row 68: the signatures of a “dir:” image are files of the folder. */
+static void
+test_dir (void)
+{
+#define EXACT NAMED ("{\"type\":\"exactReference\",\"dockerReference\":\"" ATM_TEST_IMAGE "\"}")
+  const struct
+  {
+    const char *requirement;
+    const char *name; /* of the file; “HEX” becomes the digest's; NULL: none */
+    const char *signature, *kind;
+  } table[] = {
+    { BY_A, "signature-1", "a", "identity-mismatch" },
+    { EXACT, "signature-1", "a", NULL },
+    { EXACT, "HEX.signature-1", "a", NULL },
+    { EXACT, "signature-1", "b", "unknown-key" },
+    { EXACT, "signature-1", "other-digest", "digest-mismatch" },
+    { EXACT, "signature-1", "html", "signature-format" },
+    { EXACT, "signature-2", "a", "unsigned" },
+    { EXACT, NULL, NULL, "unsigned" },
+    { ACCEPT, NULL, NULL, NULL },
+    { "{\"type\":\"reject\"}", "signature-1", "a", "rejected" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autofree char *leaf = g_strdup_printf ("dir%u", i),
+                      *folder = atm_test_publisher_file (leaf);
+      g_autofree char *image = g_strconcat ("dir:", folder, NULL);
+      g_autofree char *policy = g_strdup_printf (
+          "{\"default\":[{\"type\":\"reject\"}],\"transports\":{\"dir\":{\"%s\":[%s]}}}",
+          world->folder, table[i].requirement);
+      g_autoptr (AtmVerdict) verdict = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpint (g_mkdir (folder, 0755), ==, 0);
+      if (table[i].name != NULL)
+        {
+          g_auto (GStrv) parts = g_strsplit (table[i].name, "HEX", 2);
+          g_autofree char *name = g_strjoinv (world->hex, parts);
+          g_autofree char *path = g_build_filename (folder, name, NULL);
+          gsize length = 0;
+          const char *data
+              = g_bytes_get_data (atm_test_publisher_blob (table[i].signature), &length);
+
+          g_assert_true (g_file_set_contents (path, data, (gssize) length, NULL));
+        }
+      write_policy (policy);
+      if (ask (image, NULL, &verdict, &error) != (table[i].kind == NULL))
+        g_error ("row %u: %s", i, error != NULL ? error->message : "allowed");
+      if (table[i].kind != NULL)
+        check_message ("68 dir", image, error, table[i].kind);
+    }
+}
+
+/* Sources without signatures: accepted or rejected, each by the scopes of its own transport. */
+static void
+test_unsigned_sources (void)
+{
+  const struct
+  {
+    const char *image, *transport, *scope, *requirement, *kind; /* “%s” is the folder */
+  } table[] = {
+    { "docker-archive:%s/x.tar", "docker-archive", "", ACCEPT, NULL },
+    { "dockertar:%s/x.tar:busybox:1", "docker-archive", "", ACCEPT, NULL },
+    { "docker-archive:%s/x.tar", "docker-archive", "", BY_A, "unsigned" },
+    { "docker-archive:%s/x.tar", "docker", "", ACCEPT, "rejected" },
+    { "docker-archive:%s/x.tar", "docker-archive", "%s", ACCEPT, "policy-syntax" },
+    { "oci-archive:%s/x.tar:1", "oci-archive", "%s/x.tar", ACCEPT, NULL },
+    { "oci-archive:%s/x.tar", "oci-archive", "%s", ACCEPT, NULL },
+    { "oci-archive:%s/x.tar", "oci", "%s", ACCEPT, "rejected" },
+    { "oci-archive:%s/x.tar", "oci-archive", "%s/x", ACCEPT, "rejected" },
+    { "oci-archive:%s/x.tar", "oci-archive", "%s", BY_A, "unsigned" },
+    { "docker:busybox:1", "docker-daemon", "docker.io/library/busybox", ACCEPT, NULL },
+    { "docker:busybox:1", "docker-daemon", "docker.io/library/busybox:1", ACCEPT, NULL },
+    { "docker:busybox:1", "docker-daemon", "docker.io", ACCEPT, NULL },
+    { "docker:busybox:2", "docker-daemon", "docker.io/library/busybox:1", ACCEPT, "rejected" },
+    { "docker:busybox:1", "docker", "docker.io", ACCEPT, "rejected" },
+    { "docker:busybox:1", "docker-daemon", "docker.io", BY_A, "unsigned" },
+    { "docker:sha256:" ATM_TEST_OTHER_HEX, "docker-daemon", "", ACCEPT, NULL },
+    { "docker:sha256:" ATM_TEST_OTHER_HEX, "docker-daemon", "docker.io", ACCEPT, "rejected" },
+  };
+  g_autofree char *file = g_build_filename (world->folder, "x.tar", NULL);
+
+  g_assert_true (g_file_set_contents (file, "", 0, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_auto (GStrv) image_parts = g_strsplit (table[i].image, "%s", -1),
+                     scope_parts = g_strsplit (table[i].scope, "%s", -1);
+      g_autofree char *image = g_strjoinv (world->folder, image_parts),
+                      *scope = g_strjoinv (world->folder, scope_parts);
+      g_autofree char *policy = g_strdup_printf (
+          "{\"default\":[{\"type\":\"reject\"}],\"transports\":{\"%s\":{\"%s\":[%s]}}}",
+          table[i].transport, scope, table[i].requirement);
+      g_autoptr (AtmVerdict) verdict = NULL;
+      g_autoptr (GError) error = NULL;
+
+      write_policy (policy);
+      if (ask (image, NULL, &verdict, &error) != (table[i].kind == NULL))
+        g_error ("row %u: %s", i, error != NULL ? error->message : "allowed");
+      if (table[i].kind != NULL)
+        check_message ("sources", image, error, table[i].kind);
+    }
+}
+
 static void
 test_verdict (void)
 {
@@ -561,6 +665,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/trust/user-keyring", test_user_keyring);
   g_test_add_func ("/trust/stored", test_stored);
   g_test_add_func ("/trust/layout", test_layout);
+  g_test_add_func ("/trust/dir", test_dir);
+  g_test_add_func ("/trust/unsigned-sources", test_unsigned_sources);
   g_test_add_func ("/trust/verdict", test_verdict);
   g_test_add_func ("/trust/downgrade", test_downgrade);
   g_test_add_func ("/trust/time", test_time);

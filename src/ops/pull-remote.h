@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops/pull.h"
+
+/**
+ * atm_pull_remote:
+ * @origin: (borrowed): of %ATM_TRANSPORT_OSTREE
+ *
+ * As atm_pull(), for an image that a site has unpacked into an OSTree repository; atm_pull() comes
+ * here by itself. The site is asked for the commit alone, the policy for both the commit and the
+ * manifest in it, and only then for files. Reports “Copying commit CHECKSUM”.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin,
+                          const AtmPullOptions *options, const AtmReport *report,
+                          AtmStoredImage **image_out, GCancellable *cancellable, GError **error);

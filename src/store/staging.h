@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <ostree.h>
+
+#include "store/inode.h"
+
+/* Staging: a folder in tmp/ of a bare repository, where the content of one import waits, flat and
+   under the names of its objects, until all of it is on the disk (store.md 4 and 5). Nobody else
+   looks into it, so what it holds may be half written. Internal to store/. */
+
+typedef struct _AtmStaging AtmStaging;
+
+/**
+ * atm_staging_new:
+ * @repo: (borrowed): of mode bare, locked at least for sharing until the staging is freed
+ * @staging_out: (out) (transfer full): an empty one, locked; what processes that ended before they
+ *   could clean up left behind is removed
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_new (OstreeRepo *repo, AtmStaging **staging_out, GError **error);
+
+/* Removes all that was not published. */
+void atm_staging_free (AtmStaging *staging);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStaging, atm_staging_free)
+
+/**
+ * atm_staging_remove_stale:
+ * @repo: (borrowed): may be of any mode
+ *
+ * Removes stagings of processes that are gone. Those of living ones are locked and stay.
+ */
+void atm_staging_remove_stale (OstreeRepo *repo);
+
+/**
+ * atm_staging_has_object:
+ * @name: 64 hex digits
+ * @found_out: (out): whether the repository has the object already. May be asked by any thread
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_has_object (AtmStaging *staging, const char *name, gboolean *found_out,
+                                 GError **error);
+
+/**
+ * atm_staging_put_file:
+ * @name: 64 hex digits
+ * @data: (borrowed): the contents
+ * @error: %G_IO_ERROR (%G_IO_ERROR_NO_SPACE: also when less would be free than the repository's
+ *   core.min-free-space-* asks for)
+ *
+ * Any number of threads may put files and symlinks at once.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_put_file (AtmStaging *staging, const char *name, const AtmInode *inode,
+                               gconstpointer data, gsize length_bytes, GError **error);
+
+/**
+ * atm_staging_put_symlink:
+ * @name: 64 hex digits
+ * @error: as for atm_staging_put_file()
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_put_symlink (AtmStaging *staging, const char *name, const AtmInode *inode,
+                                  const char *target, GError **error);
+
+/**
+ * atm_staging_append:
+ * @error: as for atm_staging_put_file()
+ *
+ * Adds to the one file that may be in the making beside those that are put whole, and begins it if
+ * there is none. One thread at a time, as for the two functions below.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_append (AtmStaging *staging, gconstpointer data, gsize length_bytes,
+                             GError **error);
+
+/**
+ * atm_staging_finish:
+ * @name: 64 hex digits: what the file in the making turned out to be
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_finish (AtmStaging *staging, const char *name, const AtmInode *inode,
+                             GError **error);
+
+/* Removes the file in the making, if there is one. */
+void atm_staging_drop (AtmStaging *staging);
+
+/**
+ * atm_staging_open_file:
+ * @name: 64 hex digits: a file that was put or is in the repository
+ * @fd_out: (out): open for reading
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_open_file (AtmStaging *staging, const char *name, int *fd_out, GError **error);
+
+/**
+ * atm_staging_publish:
+ * @error: %G_IO_ERROR, also if the kernel could not write something in the background
+ *
+ * When no thread puts anything any more: waits until the content is on the disk, then gives it its
+ * names in objects/. An object that somebody else stored meanwhile stays as it is. The names are on
+ * the disk after the next sync, which is the one that libostree does before a commit has a name.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_publish (AtmStaging *staging, GError **error);
