@@ -141,7 +141,7 @@ throw_refusal (AtmHttp *http, const AtmHttpAnswer *answer, const char *thing,
 static void
 drain (AtmHttp *http, const AtmHttpAnswer *answer, GCancellable *cancellable)
 {
-  g_autoptr (GBytes) body = atm_http_read_refusal (http, answer, cancellable);
+  g_bytes_unref (atm_http_read_refusal (http, answer, cancellable));
 }
 
 /* @error may be of %ATM_HTTP_ERROR. */

@@ -71,6 +71,16 @@ typedef struct
   GCancellable *is_over; /* (owned) */
 } Alarm;
 
+static Alarm *
+alarm_new (const AtmTimeLimit *limit)
+{
+  Alarm *alarm = g_new0 (Alarm, 1);
+
+  alarm->inner = g_object_ref (limit->inner);
+  alarm->is_over = g_object_ref (limit->is_over);
+  return alarm;
+}
+
 static void
 alarm_free (gpointer data)
 {
@@ -132,8 +142,6 @@ atm_time_limit_free (AtmTimeLimit *limit)
 void
 atm_time_limit_start (AtmTimeLimit *limit, guint msec)
 {
-  Alarm *alarm = NULL;
-
   if (limit->source != NULL)
     {
       g_source_destroy (limit->source);
@@ -141,11 +149,8 @@ atm_time_limit_start (AtmTimeLimit *limit, guint msec)
     }
   if (msec == 0)
     return;
-  alarm = g_new0 (Alarm, 1);
-  alarm->inner = g_object_ref (limit->inner);
-  alarm->is_over = g_object_ref (limit->is_over);
   limit->source = g_timeout_source_new (msec);
-  g_source_set_callback (limit->source, ring, alarm, alarm_free);
+  g_source_set_callback (limit->source, ring, alarm_new (limit), alarm_free);
   (void) g_source_attach (limit->source, limit->watchdog->context);
 }
 

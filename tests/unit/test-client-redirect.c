@@ -87,10 +87,11 @@ test_origins (void)
   g_autoptr (AtmTestHttp) storage = atm_test_http_new (NULL, answer_storage, NULL);
   Registry registry = { .location = "http://%s/x?signature=hidden", .storage = storage };
   g_autoptr (AtmTestHttp) http = atm_test_http_new (NULL, answer_registry, &registry);
-  g_autofree char *file = atm_test_client_login (client, LOGIN, NULL);
-  g_autoptr (AtmSource) source = atm_test_client_open_at (client, "http:", http);
+  g_autoptr (AtmSource) source = NULL;
   g_autoptr (GError) error = NULL;
 
+  atm_test_client_login (client, LOGIN, NULL);
+  source = atm_test_client_open_at (client, "http:", http);
   /* Another port is another origin. */
   g_assert_true (fetch (source, &error));
   g_assert_no_error (error);
@@ -126,10 +127,11 @@ test_locations (void)
       g_autoptr (AtmTestHttp) storage = atm_test_http_new (NULL, answer_storage, NULL);
       Registry registry = { .location = cases[i].location, .storage = storage };
       g_autoptr (AtmTestHttp) http = atm_test_http_new (NULL, answer_registry, &registry);
-      g_autofree char *file = atm_test_client_login (client, LOGIN, NULL);
-      g_autoptr (AtmSource) source = atm_test_client_open_at (client, "http:", http);
+      g_autoptr (AtmSource) source = NULL;
       g_autoptr (GError) error = NULL;
 
+      atm_test_client_login (client, LOGIN, NULL);
+      source = atm_test_client_open_at (client, "http:", http);
       if (fetch (source, &error) != cases[i].ok)
         g_error ("%s: %s", cases[i].location, error != NULL ? error->message : "accepted");
       if (error == NULL)
@@ -148,10 +150,11 @@ test_hops (void)
       g_autoptr (AtmTestClient) client = atm_test_client_new ();
       Registry registry = { .location = "/there", .hops = hops };
       g_autoptr (AtmTestHttp) http = atm_test_http_new (NULL, answer_registry, &registry);
-      g_autofree char *file = atm_test_client_login (client, LOGIN, NULL);
-      g_autoptr (AtmSource) source = atm_test_client_open_at (client, "http:", http);
+      g_autoptr (AtmSource) source = NULL;
       g_autoptr (GError) error = NULL;
 
+      atm_test_client_login (client, LOGIN, NULL);
+      source = atm_test_client_open_at (client, "http:", http);
       g_assert_cmpint (fetch (source, &error), ==, hops == 4);
       if (error != NULL)
         g_assert_nonnull (strstr (error->message, "redirects more than 5 times"));
@@ -165,9 +168,10 @@ test_manifest (void)
   g_autoptr (AtmTestHttp) storage = atm_test_http_new (NULL, answer_storage, NULL);
   Registry registry = { .location = "http://%s/x", .storage = storage };
   g_autoptr (AtmTestHttp) http = atm_test_http_new (NULL, answer_registry, &registry);
-  g_autofree char *file = atm_test_client_login (client, LOGIN, NULL);
-  g_autoptr (AtmSource) source = atm_test_client_open_at (client, "http:", http);
+  g_autoptr (AtmSource) source = NULL;
 
+  atm_test_client_login (client, LOGIN, NULL);
+  source = atm_test_client_open_at (client, "http:", http);
   atm_test_assert_manifest (source, "{}");
   g_assert_cmpuint (atm_test_http_count (storage, ATM_TYPE_OCI_MANIFEST), ==, 1);
 }
@@ -180,33 +184,39 @@ test_to_plain (void)
       = atm_test_authority_issue (authority, "IP:127.0.0.1", 2, NULL);
   g_autofree char *cert_dir = atm_test_scratch_path ();
   g_autofree char *base = g_build_filename (cert_dir, "me", NULL);
-  g_autoptr (GTlsCertificate) mine = atm_test_authority_issue (authority, "DNS:me", 2, base);
+  g_autoptr (GError) no_error = NULL;
+  g_autoptr (GTlsDatabase) clients
+      = g_tls_file_database_new (atm_test_authority_get_file (authority), &no_error);
   const struct
   {
     const char *location;
-    gboolean insecure, ok;
+    gboolean insecure, asks, ok;
     const char *message;
   } cases[] = {
-    { "http://%s/x", FALSE, FALSE, "from HTTPS to plain HTTP" },
-    { "http://%s/x", TRUE, TRUE, NULL },
+    { "http://%s/x", FALSE, FALSE, FALSE, "from HTTPS to plain HTTP" },
+    { "http://%s/x", TRUE, FALSE, TRUE, NULL },
     /* certs.d/HOST is for HOST alone */
-    { "https://%s/x", FALSE, FALSE, "no authority that this system knows" },
-    { "https://%s/x", TRUE, TRUE, NULL },
+    { "https://%s/x", FALSE, FALSE, FALSE, "no authority that this system knows" },
+    { "https://%s/x", TRUE, FALSE, TRUE, NULL },
+    { "https://%s/x", TRUE, TRUE, FALSE, "wants a certificate of the client" },
   };
 
+  g_assert_no_error (no_error);
   atm_test_authority_put (authority, cert_dir);
+  g_object_unref (atm_test_authority_issue (authority, "DNS:me", 2, base));
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       gboolean tls = g_str_has_prefix (cases[i].location, "https:");
       g_autoptr (AtmTestClient) client = atm_test_client_new ();
-      g_autoptr (AtmTestHttp) storage
-          = atm_test_http_new (tls ? certificate : NULL, answer_storage, NULL);
+      const AtmTestHttpSetting setting
+          = { .certificate = tls ? certificate : NULL, .clients = cases[i].asks ? clients : NULL };
+      g_autoptr (AtmTestHttp) storage = atm_test_http_new_with (&setting, answer_storage, NULL);
       Registry registry = { .location = cases[i].location, .storage = storage };
       g_autoptr (AtmTestHttp) http = atm_test_http_new (certificate, answer_registry, &registry);
-      g_autofree char *file = atm_test_client_login (client, LOGIN, NULL);
       g_autoptr (AtmSource) source = NULL;
       g_autoptr (GError) error = NULL;
 
+      atm_test_client_login (client, LOGIN, NULL);
       client->options.cert_dir = cert_dir;
       client->options.tls_verify = cases[i].insecure ? ATM_TLS_NO_VERIFY : ATM_TLS_CONFIGURED;
       source = atm_test_client_open_at (client, "", http);

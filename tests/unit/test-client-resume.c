@@ -338,15 +338,16 @@ test_urls (void)
   g_autoptr (AtmTestClient) client = atm_test_client_new ();
   g_autoptr (AtmTestHttp) http = atm_test_http_new (NULL, answer_lacking, NULL);
   g_autoptr (AtmTestHttp) elsewhere = atm_test_http_new (NULL, answer_part, &server);
-  g_autofree char *file = atm_test_client_login (client, LOGIN, NULL);
   g_autofree char *url
       = g_strdup_printf ("http://%s/blobs/layer", atm_test_http_get_host (elsewhere));
   g_autofree char *secret
       = g_strdup_printf ("http://joe@%s/blobs/x?hidden", atm_test_http_get_host (elsewhere));
   char *urls[] = { secret, url, NULL };
-  g_autoptr (AtmSource) source = atm_test_client_open_at (client, "http:", http);
+  g_autoptr (AtmSource) source = NULL;
   g_autoptr (GError) error = NULL;
 
+  atm_test_client_login (client, LOGIN, NULL);
+  source = atm_test_client_open_at (client, "http:", http);
   for (guint i = 0; i < 2; i++)
     {
       AtmDescriptor blob = plain;

@@ -287,9 +287,6 @@ test_client_certificate (void)
   g_autofree char *with_base = g_build_filename (with, "me", NULL);
   g_autofree char *half_base = g_build_filename (half, "me", NULL);
   g_autofree char *half_key = g_strconcat (half_base, ".key", NULL);
-  g_autoptr (GTlsCertificate) mine = atm_test_authority_issue (authority, "DNS:me", 2, with_base);
-  g_autoptr (GTlsCertificate) half_mine
-      = atm_test_authority_issue (authority, "DNS:me", 2, half_base);
   g_autoptr (GError) error = NULL;
   g_autoptr (GTlsDatabase) clients
       = g_tls_file_database_new (atm_test_authority_get_file (authority), &error);
@@ -297,6 +294,8 @@ test_client_certificate (void)
   const char *const cert_dirs[] = { with, without, half };
 
   g_assert_no_error (error);
+  g_object_unref (atm_test_authority_issue (authority, "DNS:me", 2, with_base));
+  g_object_unref (atm_test_authority_issue (authority, "DNS:me", 2, half_base));
   g_assert_cmpint (g_unlink (half_key), ==, 0);
   for (guint i = 0; i < G_N_ELEMENTS (cert_dirs); i++)
     {

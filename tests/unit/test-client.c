@@ -2,11 +2,9 @@
 #include <string.h>
 
 #include "fixtures/certificates.h"
-#include "fixtures/http.h"
+#include "fixtures/client.h"
 #include "fixtures/registry.h"
 #include "fixtures/scratch.h"
-#include "registry/client.h"
-#include "registry/proxy.h"
 
 #define IMAGE                                                                                      \
   "{\"schemaVersion\":2,\"mediaType\":\"" ATM_TYPE_OCI_MANIFEST                                    \
@@ -16,53 +14,14 @@
 #define PONG "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 #define CHUNKED "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-static AtmRegistriesConf *
-make_conf (const char *text)
-{
-  g_autoptr (GBytes) bytes = atm_test_bytes (text);
-  g_autoptr (GError) error = NULL;
-  AtmRegistriesConf *conf = NULL;
+static AtmTestClient *client;
 
-  g_assert_true (atm_registries_conf_parse (bytes, "test.conf", &conf, &error));
-  g_assert_no_error (error);
-  return conf;
-}
-
-static GProxyResolver *proxies;
-/* Nobody wants to wait for a test. */
-static const AtmRegistryLimits limits = { .connect_msec = 60000,
-                                          .first_byte_msec = 60000,
-                                          .inactivity_sec = 60,
-                                          .document_msec = 60000,
-                                          .second_msec = 1,
-                                          .failures_max = 20 };
-static const AtmRegistryOptions fast = { .limits = &limits };
-
-/* @format is an origin in which “%s” is @host. */
 static AtmSource *
-open_source (const char *host, const char *prefix, const char *rest, const char *conf_text)
+open_source (const char *host, const char *prefix, const char *rest, const char *conf)
 {
-  g_autofree char *text = g_strconcat (prefix, host, rest, NULL);
-  g_autoptr (AtmRegistriesConf) conf = make_conf (conf_text);
-  g_autoptr (AtmOrigin) origin = NULL;
-  g_autoptr (GError) error = NULL;
-  AtmSource *source = NULL;
+  g_autofree char *image = g_strconcat (prefix, host, rest, NULL);
 
-  g_assert_true (atm_origin_parse (text, &origin, &error));
-  g_assert_true (atm_registry_open (origin, conf, proxies, &fast, &source, &error));
-  g_assert_no_error (error);
-  return source;
-}
-
-static AtmDescriptor
-describe (AtmHashType type, const char *text)
-{
-  g_autoptr (GBytes) bytes = atm_test_bytes (text);
-  AtmDescriptor descriptor = { 0 };
-
-  descriptor.size_bytes = strlen (text);
-  atm_digest_of (type, bytes, &descriptor.digest);
-  return descriptor;
+  return atm_test_client_open (client, image, conf);
 }
 
 /* ---- a real registry ---- */
@@ -74,7 +33,7 @@ test_real (void)
   g_autoptr (GBytes) blob = atm_test_bytes (BLOB), image = NULL;
   g_autofree char *digest = NULL, *text = NULL, *by_digest = NULL;
   const char *host = NULL;
-  AtmDescriptor descriptor = describe (ATM_HASH_SHA256, BLOB), manifest;
+  AtmDescriptor descriptor = atm_test_describe (BLOB), manifest;
 
   if (registry == NULL)
     {
@@ -86,7 +45,7 @@ test_real (void)
   text = g_strdup_printf (IMAGE, digest, (guint) strlen (BLOB));
   image = atm_test_bytes (text);
   atm_test_registry_put_manifest (registry, "ns/app", "v1", ATM_TYPE_OCI_MANIFEST, image);
-  manifest = describe (ATM_HASH_SHA256, text);
+  manifest = atm_test_describe (text);
   by_digest = g_strconcat ("/ns/app@sha256:", manifest.digest.hex, NULL);
 
   for (guint i = 0; i < 3; i++)
@@ -128,7 +87,7 @@ test_real_refusals (void)
       "“http:HOST/ns/app:v1” or set “insecure = true”" },
     { "https:", "/ns/app:v1", ATM_SOURCE_ERROR_UNREACHABLE, "cannot reach HOST: " },
   };
-  const AtmDescriptor descriptor = describe (ATM_HASH_SHA256, BLOB);
+  const AtmDescriptor descriptor = atm_test_describe (BLOB);
 
   if (registry == NULL)
     {
@@ -339,7 +298,7 @@ test_blob_faults (void)
     { { NULL, STATUS ("404 None", "", "0", "") }, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND },
     { { NULL, STATUS ("206 Part", "", "10", BLOB) }, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_PROTOCOL },
   };
-  const AtmDescriptor descriptor = describe (ATM_HASH_SHA256, BLOB);
+  const AtmDescriptor descriptor = atm_test_describe (BLOB);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -404,7 +363,7 @@ test_tokens (void)
                                "{\"token\":\"\",\"access_token\":\"t0ken\",\"expires_in\":1}" };
   const char *const bad[]
       = { "", "{}", "secret", "[[[[", "{\"token\":\"secret\\r\\nX: y\"}", "{\"token\":1}" };
-  const AtmDescriptor descriptor = describe (ATM_HASH_SHA256, BLOB);
+  const AtmDescriptor descriptor = atm_test_describe (BLOB);
 
   for (guint i = 0; i < G_N_ELEMENTS (good); i++)
     {
@@ -513,7 +472,7 @@ test_tls (void)
     { "https:", insecure, FALSE },
     { "https:", "", FALSE },
   };
-  const AtmDescriptor descriptor = describe (ATM_HASH_SHA256, BLOB);
+  const AtmDescriptor descriptor = atm_test_describe (BLOB);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -580,13 +539,16 @@ test_blocked (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (AtmRegistriesConf) conf = make_conf (cases[i].conf);
+      g_autoptr (GBytes) bytes = atm_test_bytes (cases[i].conf);
+      g_autoptr (AtmRegistriesConf) conf = NULL;
       g_autoptr (AtmOrigin) origin = NULL;
       g_autoptr (GError) error = NULL;
       AtmSource *source = NULL;
 
+      g_assert_true (atm_registries_conf_parse (bytes, "test.conf", &conf, &error));
       g_assert_true (atm_origin_parse (cases[i].name, &origin, &error));
-      g_assert_false (atm_registry_open (origin, conf, proxies, &fast, &source, &error));
+      g_assert_false (
+          atm_registry_open (origin, conf, client->proxies, &client->options, &source, &error));
       g_assert_error (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_DENIED);
       g_assert_nonnull (strstr (error->message, "blocked = true"));
     }
@@ -640,13 +602,12 @@ test_unreachable (void)
 int
 main (int argc, char *argv[])
 {
-  char *no_proxies[] = { NULL };
   int status = 0;
 
   /* GIO makes its default resolver too, though nobody asks it. That one may come from a module of
      GNOME, which ends the program where isolated folders hide the schemas of the desktop. */
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
-  proxies = atm_proxy_resolver_new (no_proxies);
+  client = atm_test_client_new ();
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/client/real", test_real);
   g_test_add_func ("/client/real-refusals", test_real_refusals);
@@ -660,6 +621,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/client/rewritten", test_rewritten);
   g_test_add_func ("/client/unreachable", test_unreachable);
   status = g_test_run ();
-  g_object_unref (proxies);
+  atm_test_client_free (client);
   return status;
 }
