@@ -61,7 +61,10 @@ atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
   g_autoptr (GVariant) variant = NULL;
   OstreeRepoCommitState state = OSTREE_REPO_COMMIT_STATE_NORMAL;
 
-  if (!ostree_repo_load_commit (store->repo, commit, &variant, &state, error))
+  /* Lists of refs say what the files say, and a power cut may have left one empty; libostree reads
+     64 digits whatever there is. */
+  if (!ostree_validate_structureof_checksum_string (commit, error)
+      || !ostree_repo_load_commit (store->repo, commit, &variant, &state, error))
     return FALSE;
   if (created_unix_out != NULL)
     *created_unix_out = ostree_commit_get_timestamp (variant);
@@ -91,7 +94,8 @@ atm_commit_load_draft (AtmStore *store, const char *commit, AtmCommitDraft *draf
 {
   g_autoptr (GVariant) variant = NULL;
 
-  if (!ostree_repo_load_commit (store->repo, commit, &variant, NULL, error))
+  if (!ostree_validate_structureof_checksum_string (commit, error)
+      || !ostree_repo_load_commit (store->repo, commit, &variant, NULL, error))
     return FALSE;
   /* (a{sv}aya(say)sstayay), as libostree documents it */
   if (!read_checksum (variant, 6, draft_out->contents)

@@ -152,7 +152,6 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
   image->created_unix = created;
   image->manifest = g_bytes_new (manifest, strlen (manifest));
   image->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  image->size_bytes = sum_layers (image->manifest);
   if (!g_variant_lookup (metadata, ATM_KEY_DIGEST, "&s", &digest))
     atm_digest_of (ATM_HASH_SHA256, image->manifest, &image->digest);
   else if (!atm_digest_parse (digest, &image->digest, error))
@@ -165,6 +164,8 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
     }
   else if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))
     return atm_prefix_error (error, "The image %s in the store", image->reference);
+  if (!g_variant_lookup (metadata, ATM_KEY_IMAGE_SIZE, "t", &image->size_bytes))
+    image->size_bytes = sum_layers (image->manifest);
 
   *image_out = g_steal_pointer (&image);
   return TRUE;
@@ -233,6 +234,9 @@ atm_store_list_images (AtmStore *store, GPtrArray **images_out, GCancellable *ca
 
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
+      /* There are more of these than of images, and each would be read. */
+      if (atm_ref_is_blob (ref))
+        continue;
       if (!load (store, ref, commit, &image, cancellable, &local))
         image = damaged_image (ref, commit, local);
       if (image != NULL)

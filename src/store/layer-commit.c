@@ -380,16 +380,6 @@ atm_layer_commit_load (AtmStore *store, const char *commit, AtmLayerDraft **draf
   return TRUE;
 }
 
-/* Images are not looked at: each ref that is read costs. */
-static gboolean
-is_layer_ref (const char *ref)
-{
-  const char *name = strrchr (ref, '/');
-  const gsize length = name != NULL ? strlen (name + 1) : 0;
-
-  return (length == 64 || length == 128) && strspn (name + 1, "0123456789abcdef") == length;
-}
-
 gboolean
 atm_layer_commit_index (AtmStore *store, GHashTable **index_out, GCancellable *cancellable,
                         GError **error)
@@ -409,7 +399,7 @@ atm_layer_commit_index (AtmStore *store, GHashTable **index_out, GCancellable *c
       const char *diff_id = NULL;
 
       /* A commit that is damaged is no layer to be found. */
-      if (is_layer_ref (ref) && atm_commit_load (store, commit, &metadata, NULL, NULL)
+      if (atm_ref_is_blob (ref) && atm_commit_load (store, commit, &metadata, NULL, NULL)
           && metadata != NULL
           && g_variant_lookup (metadata, ATM_KEY_UNCOMPRESSED_DIGEST, "&s", &diff_id))
         g_hash_table_insert (index, g_strdup (diff_id), g_strdup (commit));

@@ -57,7 +57,7 @@ atm_store_list_layers (AtmStore *store, GPtrArray **layers_out, GCancellable *ca
   g_hash_table_iter_init (&iter, refs);
   while (g_hash_table_iter_next (&iter, &ref, &commit))
     {
-      AtmStoredLayer *layer = load_layer (store, ref, commit);
+      AtmStoredLayer *layer = atm_ref_is_blob (ref) ? load_layer (store, ref, commit) : NULL;
 
       if (layer != NULL)
         g_ptr_array_add (layers, layer);

@@ -109,7 +109,7 @@ atm_objects_get_user_mode (AtmObjects *objects)
 static gboolean
 claim (AtmObjects *objects, const guint8 *checksum, gboolean *mine_out, GError **error)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&objects->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&objects->lock);
 
   if (objects->broken)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_CLOSED,
@@ -127,7 +127,7 @@ claim (AtmObjects *objects, const guint8 *checksum, gboolean *mine_out, GError *
 static gboolean
 give_up (AtmObjects *objects)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&objects->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&objects->lock);
 
   objects->broken = TRUE;
   return FALSE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/store.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "store/checkout.h"
@@ -96,6 +97,16 @@ atm_store_free (AtmStore *store)
     return;
   g_clear_object (&store->repo);
   g_free (store);
+}
+
+gboolean
+atm_ref_is_blob (const char *ref)
+{
+  const char *slash = strrchr (ref, '/');
+  const char *name = slash != NULL ? slash + 1 : ref;
+  const gsize length = strlen (name);
+
+  return (length == 64 || length == 128) && strspn (name, "0123456789abcdef") == length;
 }
 
 AtmStoreLimits *

@@ -232,7 +232,7 @@ atm_staging_remove_stale (OstreeRepo *repo)
 static void
 touch (AtmStaging *staging)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&staging->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&staging->lock);
   const gint64 now = g_get_monotonic_time ();
 
   if (now - staging->touched_usec < TOUCH_USEC)
@@ -246,7 +246,7 @@ touch (AtmStaging *staging)
 static gboolean
 reserve (AtmStaging *staging, guint64 bytes, GError **error)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&staging->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&staging->lock);
   g_autofree char *kept = NULL;
   guint64 reserved = 0;
 
@@ -270,7 +270,7 @@ reserve (AtmStaging *staging, guint64 bytes, GError **error)
 static void
 give_back (AtmStaging *staging, guint64 bytes)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&staging->lock);
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&staging->lock);
 
   staging->free_bytes += bytes;
 }

@@ -22,6 +22,7 @@
 #define ATM_KEY_IMAGE_SIGNATURES "atomic.image.signatures"
 #define ATM_KEY_IMAGE_VERDICT "atomic.image.verdict"
 #define ATM_KEY_IMAGE_NOTICE "atomic.image.notice"
+#define ATM_KEY_IMAGE_SIZE "atomic.image.size"
 #define ATM_KEY_SIZE "docker.size"
 #define ATM_KEY_UNCOMPRESSED_SIZE "docker.uncompressed_size"
 #define ATM_KEY_UNCOMPRESSED_DIGEST "docker.uncompressed_digest"
@@ -50,6 +51,15 @@ struct _AtmStore
   gboolean direct;    /* content objects are written and linked by us, not by libostree */
   gboolean in_transaction;
 };
+
+/**
+ * atm_ref_is_blob:
+ * @ref: below %ATM_REF_PREFIX
+ *
+ * Returns: whether it has the name of a layer, or of a configuration in repositories of the Python
+ *   tool: an image has a “_” or a “=” in its, because its reference has a tag or a digest
+ */
+gboolean atm_ref_is_blob (const char *ref);
 
 /**
  * atm_store_get_limits:

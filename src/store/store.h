@@ -72,9 +72,8 @@ gboolean atm_store_load_image (AtmStore *store, const char *reference, AtmStored
 
 /**
  * atm_store_list_images:
- * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. Layer refs are
- *   told from image refs by their commits' metadata, not by their names (registry.md 1.6). One that
- * is damaged is in the list and spoils it for nobody
+ * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. One that is
+ *   damaged is in the list and spoils it for nobody
  * @error: %G_IO_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT
@@ -160,6 +159,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStoreTxn, atm_store_txn_free)
  * @diff_id: (borrowed): what the config says of it
  * @found_out: (out): whether the store had it; if so it was merged onto the layers before
  * @error: %G_IO_ERROR, %ATM_STORE_ERROR
+ *
+ * Also finds what is stored under another digest but unpacks to @diff_id: a layer that was only
+ * compressed again. It gets the ref of @descriptor, too.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
@@ -174,8 +176,8 @@ gboolean atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *
  *
  * Streams a layer (gzip, zstd or plain tar, by its first bytes) into objects and merges it onto the
  * layers before (registry.md 5, store.md 6.2), in bounded memory. LC_CTYPE must be a UTF-8 locale.
- * After a failure while @blob is read the same layer may be added again; after one of merging the
- * transaction can only be freed.
+ * After a failure while @blob is read the same layer may be added again; after one of merging, or
+ * of writing to the repository, the transaction can only be freed.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
@@ -192,7 +194,8 @@ gboolean atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descrip
  * @error: %ATM_STORE_ERROR, %G_IO_ERROR
  *
  * Writes a commit for each new layer and one with the merged tree, layer refs first, the image ref
- * last (store.md 5). The metadata of the commits is documented in man/atomic-store.5.
+ * last (store.md 5). After a power cut at any time an image ref has all that it leads to; when this
+ * returns it is on the disk. The metadata of the commits is documented in man/atomic-store.5.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canonical,

@@ -15,6 +15,18 @@ struct _AtmTree
   gsize names_bytes;
 };
 
+/* In one piece with its name: there is one for each file. */
+static AtmNode *
+new_node (const char *name, AtmNodeKind kind)
+{
+  const gsize name_size = strlen (name) + 1;
+  AtmNode *node = g_malloc (sizeof (AtmNode) + name_size);
+
+  *node = (AtmNode){ .kind = kind, .name = (char *) (node + 1) };
+  memcpy (node->name, name, name_size);
+  return node;
+}
+
 /* Of the node alone; its children must be gone or known to somebody else. */
 static void
 free_node (AtmTree *tree, AtmNode *node)
@@ -24,7 +36,6 @@ free_node (AtmTree *tree, AtmNode *node)
   if (node->target != NULL)
     tree->names_bytes -= strlen (node->target) + 1;
   g_clear_pointer (&node->children, g_hash_table_unref);
-  g_free (node->name);
   g_free (node->target);
   g_free (node);
 }
@@ -56,9 +67,7 @@ atm_tree_new (const guint8 *folder, const AtmStoreLimits *limits)
 
   tree->limits = *limits;
   memcpy (tree->folder, folder, ATM_CHECKSUM_BYTES);
-  tree->root = g_new0 (AtmNode, 1);
-  tree->root->name = g_strdup ("");
-  tree->root->kind = ATM_NODE_FOLDER;
+  tree->root = new_node ("", ATM_NODE_FOLDER);
   memcpy (tree->root->checksum, folder, ATM_CHECKSUM_BYTES);
   tree->n_nodes = 1;
   tree->names_bytes = 1;
@@ -134,10 +143,8 @@ atm_tree_put (AtmTree *tree, AtmNode *folder, const char *name, AtmNodeKind kind
                           "The image has more than %" G_GUINT64_FORMAT
                           " files and folders, or names of more than %" G_GSIZE_FORMAT " bytes",
                           tree->limits.nodes_max, tree->limits.names_max_bytes);
-      node = g_new0 (AtmNode, 1);
-      node->name = g_strdup (name);
+      node = new_node (name, kind);
       node->parent = folder;
-      node->kind = kind;
       node->target = g_strdup (target);
       if (folder->children == NULL)
         folder->children = g_hash_table_new (g_str_hash, g_str_equal);

@@ -18,7 +18,7 @@ typedef enum
 typedef struct _AtmNode AtmNode;
 struct _AtmNode
 {
-  char *name;      /* (owned): one component; “” for the root */
+  char *name;      /* (borrowed): one component; “” for the root; goes with the node */
   AtmNode *parent; /* (borrowed) (nullable): %NULL for the root */
   AtmNodeKind kind;
   guint layer;          /* number of the layer that it comes from */

@@ -12,6 +12,7 @@ typedef struct
 {
   AtmDigest digest;
   AtmDigest diff_id;
+  guint64 size_bytes; /* of the blob */
 } AddedLayer;
 
 struct _AtmStoreTxn
@@ -142,7 +143,7 @@ static gboolean
 merge (AtmStoreTxn *txn, const AtmLayer *layer, const AtmLayerInfo *info, GCancellable *cancellable,
        GError **error)
 {
-  AddedLayer added = { info->digest, info->diff_id };
+  AddedLayer added = { info->digest, info->diff_id, info->size_bytes };
   g_autofree char *notice = NULL;
 
   txn->broken = TRUE;
@@ -411,6 +412,7 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
   g_auto (GVariantBuilder) metadata = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   g_auto (GVariantBuilder) diff_ids = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
   g_auto (GVariantBuilder) blobs = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aay"));
+  guint64 size_bytes = 0;
 
   add_string (&metadata, ATM_KEY_MANIFEST, text);
   add_string (&metadata, ATM_KEY_DIGEST, digest);
@@ -422,11 +424,13 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
   add_bytes (&metadata, ATM_KEY_IMAGE_CONFIG, config);
   for (guint i = 0; i < txn->added->len; i++)
     {
-      g_autofree char *diff_id
-          = atm_digest_to_string (&g_array_index (txn->added, AddedLayer, i).diff_id);
+      const AddedLayer *added = &g_array_index (txn->added, AddedLayer, i);
+      g_autofree char *diff_id = atm_digest_to_string (&added->diff_id);
 
       g_variant_builder_add (&diff_ids, "s", diff_id);
+      size_bytes += added->size_bytes;
     }
+  g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_SIZE, g_variant_new_uint64 (size_bytes));
   g_variant_builder_add (&metadata, "{sv}", ATM_KEY_IMAGE_DIFF_IDS,
                          g_variant_builder_end (&diff_ids));
   for (guint i = 0; i < signatures->len; i++)

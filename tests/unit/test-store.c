@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <locale.h>
 #include <ostree.h>
 #include <string.h>
@@ -265,6 +266,129 @@ test_stored_diff_id (void)
   g_assert_cmpuint (atm_test_count_refs (store), ==, 3);
 }
 
+static AtmTestImage *
+new_compressed (const char *lines, gboolean zstd)
+{
+  AtmTestImage *image = atm_test_image_new ();
+  GBytes *tar = atm_test_tar_of (lines);
+
+  atm_test_image_take (image, zstd ? atm_test_zstd (tar) : atm_test_gzip (tar), tar);
+  return image;
+}
+
+static gboolean
+has_layer_ref (AtmTestStore *store, const AtmTestImage *image, guint layer)
+{
+  const AtmDescriptor *descriptor = image->descriptors->pdata[layer];
+  g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
+  g_autofree char *commit = NULL;
+
+  return ostree_repo_resolve_rev (store->store->repo, ref, TRUE, &commit, NULL) && commit != NULL;
+}
+
+/* A layer that was only compressed again is not fetched, and is there under both digests. */
+static void
+test_recompressed_layer (void)
+{
+  const char *lines = "d a\nf a/b 1\nf .wh.c\nh d a/b\nc e";
+  g_autoptr (AtmTestStore) store = atm_test_store_new ();
+  g_autoptr (AtmTestImage) gzip = new_compressed (lines, FALSE);
+  g_autoptr (AtmTestImage) zstd = new_compressed (lines, TRUE), both = atm_test_image_new ();
+  g_autofree char *commit = NULL, *other = NULL, *third = NULL, *again = NULL, *list = NULL;
+  g_autofree char *ref = atm_ref_encode ("image:1");
+  g_autoptr (AtmStoredImage) stored = NULL;
+  g_autoptr (GBytes) tar = NULL;
+  g_autoptr (GError) error = NULL;
+  int total = 0, pruned = 0;
+  guint64 freed = 0;
+
+  commit = atm_test_import_ok (store, gzip, "image:1");
+  other = atm_test_import_ok (store, zstd, "image:2");
+  g_assert_cmpuint (zstd->n_stored, ==, 1);
+  g_assert_true (has_layer_ref (store, zstd, 0));
+  list = atm_test_list (store, other);
+  g_assert_cmpstr (list, ==, "a/ a/b=1 d=1");
+  g_assert_true (atm_store_load_image (store->store, "image:2", &stored, NULL, &error));
+  g_assert_nonnull (strstr (stored->notice, "skipped 1 device"));
+
+  /* It does not need the layer that it was found by. */
+  g_assert_true (ostree_repo_set_ref_immediate (store->store->repo, NULL, ref, NULL, NULL, &error));
+  g_free (ref);
+  ref = atm_layer_commit_get_ref (&((AtmDescriptor *) gzip->descriptors->pdata[0])->digest);
+  g_assert_true (ostree_repo_set_ref_immediate (store->store->repo, NULL, ref, NULL, NULL, &error));
+  g_assert_true (ostree_repo_prune (store->store->repo, OSTREE_REPO_PRUNE_FLAGS_REFS_ONLY, 0,
+                                    &total, &pruned, &freed, NULL, &error));
+  again = atm_test_import_ok (store, zstd, "image:3");
+  g_assert_cmpuint (zstd->n_stored, ==, 1);
+
+  /* Both in one image that has neither: the second one is found in the first one's import. */
+  tar = atm_test_tar_of ("f x 1");
+  atm_test_image_take (both, atm_test_gzip (tar), g_bytes_ref (tar));
+  atm_test_image_take (both, atm_test_zstd (tar), g_bytes_ref (tar));
+  third = atm_test_import_ok (store, both, "both:1");
+  g_assert_cmpuint (both->n_stored, ==, 1);
+  g_assert_true (has_layer_ref (store, both, 0));
+  g_assert_true (has_layer_ref (store, both, 1));
+}
+
+/* What a blob unpacks to is only the word of an image as long as nobody has read the blob: it must
+   not stand in the way of an image that says otherwise and is right. */
+static void
+test_claimed_diff_id (void)
+{
+  g_autoptr (AtmTestStore) store = atm_test_store_new ();
+  g_autoptr (AtmTestImage) victim = new_compressed ("f b 2", FALSE);
+  g_autoptr (AtmTestImage) own = new_compressed ("f a 1", FALSE), liar = atm_test_image_new ();
+  g_autofree char *commit = NULL, *other = NULL, *third = NULL, *list = NULL;
+  g_autoptr (GError) error = NULL;
+
+  commit = atm_test_import_ok (store, own, "own:1");
+  atm_test_image_take (liar, g_bytes_ref (victim->blobs->pdata[0]), atm_test_tar_of ("f a 1"));
+  other = atm_test_import_ok (store, liar, "liar:1");
+  g_assert_cmpuint (liar->n_stored, ==, 1);
+
+  third = atm_test_import_ok (store, victim, "victim:1");
+  g_assert_cmpuint (victim->n_stored, ==, 0);
+  list = atm_test_list (store, third);
+  g_assert_cmpstr (list, ==, "b=2");
+  g_clear_pointer (&third, g_free);
+  third = atm_test_import_ok (store, victim, "victim:2");
+  g_assert_cmpuint (victim->n_stored, ==, 1);
+
+  /* Now it is known. */
+  g_clear_pointer (&third, g_free);
+  g_assert_false (atm_test_import (store, liar, "liar:2", &third, &error));
+  g_assert_error (error, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER);
+}
+
+/* A layer ref that a power cut left empty is as good as none, an image ref is shown as damaged. */
+static void
+test_damaged_ref (void)
+{
+  g_autoptr (AtmTestStore) store = atm_test_store_new ();
+  g_autoptr (AtmTestImage) image = new_image ();
+  g_autofree char *commit = atm_test_import_ok (store, image, "image:1");
+  const AtmDescriptor *descriptor = image->descriptors->pdata[0];
+  g_autofree char *ref = atm_layer_commit_get_ref (&descriptor->digest);
+  g_autofree char *path = g_build_filename (store->path, "refs", "heads", ref, NULL);
+  g_autofree char *image_ref = atm_ref_encode ("image:2");
+  g_autofree char *image_path = g_build_filename (store->path, "refs", "heads", image_ref, NULL);
+  g_autofree char *again = NULL;
+  g_autoptr (GPtrArray) images = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_nonnull (commit);
+  g_assert_true (g_file_set_contents (image_path, "", 0, NULL));
+  g_assert_true (atm_store_list_images (store->store, &images, NULL, &error));
+  g_assert_cmpuint (images->len, ==, 2);
+  g_assert_nonnull (((AtmStoredImage *) images->pdata[1])->problem);
+  g_assert_cmpint (g_unlink (image_path), ==, 0);
+  g_assert_true (g_file_set_contents (path, "", 0, NULL));
+  again = atm_test_import_ok (store, image, "image:1");
+  g_assert_cmpuint (image->n_stored, ==, 1);
+  g_assert_true (has_layer_ref (store, image, 0));
+}
+
 /* A layer whose objects were lost is fetched again. */
 static void
 test_lost_objects (void)
@@ -405,6 +529,9 @@ main (int argc, char *argv[])
   atm_test_add_both ("/store/transaction", test_transaction);
   atm_test_add_both ("/store/repeated-layer", test_repeated_layer);
   atm_test_add_both ("/store/stored-diff-id", test_stored_diff_id);
+  atm_test_add_both ("/store/recompressed-layer", test_recompressed_layer);
+  atm_test_add_both ("/store/claimed-diff-id", test_claimed_diff_id);
+  atm_test_add_both ("/store/damaged-ref", test_damaged_ref);
   atm_test_add_both ("/store/lost-objects", test_lost_objects);
   atm_test_add_both ("/store/prune-keeps-strays", test_prune_keeps_strays);
   atm_test_add_both ("/store/python-repository", test_python_repository);
