@@ -236,10 +236,10 @@ write_file (gpointer user_data, AtmTarFile *file, GError **error)
   g_autoptr (AtmTarFile) owned = file;
   guint8 checksum[ATM_CHECKSUM_BYTES];
 
-  if (!atm_objects_put_file (import->objects, &file->inode, file->data, file->size_bytes, checksum,
-                             import->cancellable, error))
+  if (!atm_objects_put_file (import->objects, &owned->inode, owned->data, owned->size_bytes,
+                             checksum, import->cancellable, error))
     return FALSE;
-  atm_layer_set_checksum (import->layer, file->index, checksum);
+  atm_layer_set_checksum (import->layer, owned->index, checksum);
   return TRUE;
 }
 
