@@ -325,7 +325,7 @@ test_sweep (void)
   g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (mkdir (left, 0700), ==, 0);
-  g_assert_true (atm_repair_sweep (store->store, &error));
+  g_assert_true (atm_store_sweep (store->store, &error));
   g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (other, G_FILE_TEST_EXISTS));
 }
