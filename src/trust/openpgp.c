@@ -386,6 +386,12 @@ atm_openpgp_verify (AtmOpenpgp *engine, GBytes *message, AtmSignedMessage **sign
   return TRUE;
 }
 
+gpgme_ctx_t
+atm_openpgp_get_context (AtmOpenpgp *engine)
+{
+  return engine->context;
+}
+
 void
 atm_signed_message_free (AtmSignedMessage *message)
 {
