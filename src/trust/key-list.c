@@ -6,6 +6,7 @@
 #include "trust/trust.h"
 #include "util/error.h"
 
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gpgme_ctx_t, gpgme_release, NULL)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gpgme_data_t, gpgme_data_release, NULL)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (gpgme_key_t, gpgme_key_unref, NULL)
 
@@ -52,13 +53,35 @@ fail_gpg (GError **error, const char *what, gpgme_error_t result)
   return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_KEYRING_ERROR, "%s: %s", what, reason);
 }
 
+/* A second context on the same home: in one whose I/O is ours gpgme hands keys to our callbacks,
+   and gpgme_op_keylist_next() gets none. */
+static gpgme_error_t
+open_beside (AtmOpenpgp *engine, gpgme_ctx_t *context_out)
+{
+  gpgme_engine_info_t info = gpgme_ctx_get_engine_info (atm_openpgp_get_context (engine));
+  gpgme_error_t result = gpgme_new (context_out);
+
+  while (info != NULL && info->protocol != GPGME_PROTOCOL_OpenPGP)
+    info = info->next;
+  if (info == NULL)
+    return gpgme_error (GPG_ERR_INV_ENGINE);
+  if (result == 0)
+    result = gpgme_ctx_set_engine_info (*context_out, GPGME_PROTOCOL_OpenPGP, info->file_name,
+                                        info->home_dir);
+  if (result == 0)
+    gpgme_set_offline (*context_out, 1);
+  return result;
+}
+
 gboolean
 atm_key_list_read (AtmOpenpgp *engine, GPtrArray **keys_out, GError **error)
 {
   g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_key_free);
-  gpgme_ctx_t context = atm_openpgp_get_context (engine);
-  gpgme_error_t result = gpgme_op_keylist_start (context, NULL, 0);
+  g_auto (gpgme_ctx_t) context = NULL;
+  gpgme_error_t result = open_beside (engine, &context);
 
+  if (result == 0)
+    result = gpgme_op_keylist_start (context, NULL, 0);
   while (result == 0)
     {
       g_auto (gpgme_key_t) key = NULL;
@@ -67,7 +90,8 @@ atm_key_list_read (AtmOpenpgp *engine, GPtrArray **keys_out, GError **error)
       if (result == 0 && key->fpr != NULL)
         g_ptr_array_add (keys, read_key (key));
     }
-  (void) gpgme_op_keylist_end (context);
+  if (context != NULL)
+    (void) gpgme_op_keylist_end (context);
   if (gpgme_err_code (result) != GPG_ERR_EOF)
     return fail_gpg (error, "Listing the keys", result);
   g_ptr_array_sort (keys, compare_keys);
