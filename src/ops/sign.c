@@ -165,8 +165,8 @@ find_url (const AtmSystem *system, const AtmImageName *name, char **url_out, GEr
 }
 
 static gboolean
-find_base (const AtmSystem *system, const AtmSignOptions *options, const AtmImageName *name,
-           char **base_out, GError **error)
+choose_base (const AtmSystem *system, const AtmSignOptions *options, const AtmImageName *name,
+             char **base_out, GError **error)
 {
   g_autofree char *url = NULL;
   g_autoptr (GUri) uri = NULL;
@@ -188,6 +188,24 @@ find_base (const AtmSystem *system, const AtmSignOptions *options, const AtmImag
                       "publish what is in it",
                       name->domain, name->path, url);
   *base_out = g_strdup (g_uri_get_path (uri));
+  return TRUE;
+}
+
+/* Before anybody is asked for a passphrase. */
+static gboolean
+find_base (const AtmSystem *system, const AtmSignOptions *options, const AtmImageName *name,
+           char **base_out, GError **error)
+{
+  g_autofree char *base = NULL;
+
+  if (!choose_base (system, options, name, &base, error))
+    return FALSE;
+  if (!g_file_test (base, G_FILE_TEST_IS_DIR))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                      "The folder of signatures %s is not there; make it, or name another with "
+                      "--directory",
+                      base);
+  *base_out = g_steal_pointer (&base);
   return TRUE;
 }
 

@@ -20,10 +20,7 @@ open_folder (const char *base, const char *relative, int *fd_out, GError **error
   atm_autofd int fd = open (base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   if (fd < 0)
-    return atm_throw_errno (error,
-                            "Opening the folder of signatures %s; make it if it is the "
-                            "right one",
-                            base);
+    return atm_throw_errno (error, "Opening the folder of signatures %s", base);
   for (char **part = parts; *part != NULL; part++)
     {
       int next = -1;
