@@ -65,8 +65,8 @@ gboolean atm_repair_apply (AtmRepair *repair, GCancellable *cancellable, GError 
 /**
  * atm_store_sweep:
  *
- * Removes what imports and repairs that were killed left. The caller holds the exclusive lock, so that none is
- * under way.
+ * Removes what imports and repairs that were killed left. The caller holds the exclusive lock, so
+ * that none is under way.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_sweep (AtmStore *store, GError **error);
