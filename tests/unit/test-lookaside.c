@@ -241,7 +241,8 @@ storage_init (Storage *storage)
 static gboolean
 read_storage (const Storage *storage, GPtrArray **blobs_out, GError **error)
 {
-  return atm_lookaside_read (storage->url, "ns/app", &storage->digest, blobs_out, NULL, error);
+  return atm_lookaside_read (storage->url, "ns/app", &storage->digest, &web, blobs_out, NULL,
+                             error);
 }
 
 static void
