@@ -115,6 +115,8 @@ atm_cmd_images_prune (AtmCli *cli, int argc, char **argv, GError **error)
       atm_cli_add_strings (builder, "deployments", pruned.deployments);
       atm_cli_add_number (builder, "objects", pruned.n_objects);
       atm_cli_add_number (builder, "bytes", pruned.freed_bytes);
+      atm_cli_add_number (builder, "partials", pruned.n_partials);
+      atm_cli_add_number (builder, "partials_bytes", pruned.partials_bytes);
       json_builder_end_object (builder);
       atm_cli_print_json (builder);
     }

@@ -23,6 +23,8 @@ typedef struct
   char *http_proxy;      /* (nullable): these three from the environment or atomic.conf */
   char *https_proxy;     /* (nullable) */
   char *no_proxy;        /* (nullable) */
+  char *default_signer;  /* (nullable): these two from atomic.conf */
+  char *gnupg_homedir;   /* (nullable) */
   guint downloads;       /* max-parallel-downloads of atomic.conf; 0: it says nothing */
 } AtmSystem;
 

@@ -70,6 +70,8 @@ typedef struct
   char **deployments; /* (owned): folders in CHECKOUT that no container had */
   guint n_objects;
   guint64 freed_bytes;
+  guint n_partials; /* layers that pulls fetched in part */
+  guint64 partials_bytes;
 } AtmImagePruned;
 
 void atm_image_pruned_clear (AtmImagePruned *pruned);

@@ -9,11 +9,14 @@
 
 #include "container/deployment.h"
 #include "ops/lock.h"
+#include "ops/pull.h"
 #include "ops/repository.h"
+#include "registry/partial.h"
 #include "store/prune.h"
 #include "store/repair.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/text.h"
 
 /* Of the names of deployments that are being built (container/deployment.h). */
 #define RANDOM_DIGITS 6
@@ -156,9 +159,27 @@ prune_store (const AtmSystem *system, AtmStore *store, gboolean dry_run, const A
   g_auto (AtmStoreLock) lock = { 0 };
 
   if (!atm_repository_lock (store, !dry_run, report, &lock, cancellable, error)
-      || !list_kept_commits (system, keep, error) || (!dry_run && !atm_repair_sweep (store, error)))
+      || !list_kept_commits (system, keep, error) || (!dry_run && !atm_store_sweep (store, error)))
     return FALSE;
   return atm_store_prune (store, keep, dry_run, pruned, cancellable, error);
+}
+
+/* What pulls left that ended early. One that runs has locked its own, and one that begins keeps the
+   folder. */
+static gboolean
+prune_partials (const AtmSystem *system, gboolean dry_run, const AtmReport *report,
+                AtmImagePruned *pruned, GError **error)
+{
+  g_autofree char *path = atm_pull_dup_partials_path (system);
+  g_autofree char *size = NULL;
+
+  if (!atm_partials_prune (path, dry_run, &pruned->n_partials, &pruned->partials_bytes, error))
+    return FALSE;
+  size = atm_text_size (pruned->partials_bytes);
+  if (pruned->n_partials > 0)
+    atm_report (report, ATM_REPORT_STEP, "%s %u partly fetched layers, %s",
+                dry_run ? "Would delete" : "Deleting", pruned->n_partials, size);
+  return TRUE;
 }
 
 static char **
@@ -179,6 +200,7 @@ atm_image_prune (const AtmSystem *system, gboolean dry_run, const AtmReport *rep
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (GError) local = NULL;
   g_auto (AtmPruned) pruned = { 0 };
+  g_auto (AtmImagePruned) result = { 0 };
 
   if (!prune_deployments (system, dry_run, report, deployments, cancellable, error))
     return FALSE;
@@ -193,6 +215,8 @@ atm_image_prune (const AtmSystem *system, gboolean dry_run, const AtmReport *rep
     }
   else if (!prune_store (system, store, dry_run, report, &pruned, cancellable, error))
     return FALSE;
+  if (!prune_partials (system, dry_run, report, &result, error))
+    return FALSE;
 
   for (guint i = 0; i < deployments->len; i++)
     atm_report (report, ATM_REPORT_STEP, "%s %s/%s", dry_run ? "Would delete" : "Deleting",
@@ -200,9 +224,11 @@ atm_image_prune (const AtmSystem *system, gboolean dry_run, const AtmReport *rep
   for (guint i = 0; i < pruned.refs->len; i++)
     atm_report (report, ATM_REPORT_STEP, "%s %s", dry_run ? "Would delete" : "Deleting",
                 (const char *) pruned.refs->pdata[i]);
-  pruned_out->n_objects = pruned.n_objects;
-  pruned_out->freed_bytes = pruned.freed_bytes;
-  pruned_out->refs = steal_texts (g_steal_pointer (&pruned.refs));
-  pruned_out->deployments = steal_texts (g_steal_pointer (&deployments));
+  result.n_objects = pruned.n_objects;
+  result.freed_bytes = pruned.freed_bytes;
+  result.refs = steal_texts (g_steal_pointer (&pruned.refs));
+  result.deployments = steal_texts (g_steal_pointer (&deployments));
+  *pruned_out = result;
+  result = (AtmImagePruned){ 0 };
   return TRUE;
 }

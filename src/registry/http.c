@@ -10,6 +10,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/text.h"
+#include "util/wait.h"
 
 #define CONNECTIONS_MAX 16
 #define CONNECTIONS_PER_HOST_MAX 6
@@ -424,7 +425,7 @@ atm_http_send (AtmHttp *http, GUri *uri, const AtmHttpRequest *request, AtmHttpA
         }
       /* The connection is not kept waiting. */
       atm_http_answer_clear (&answer);
-      if (!atm_retry_wait (delay_msec, cancellable, error))
+      if (!atm_wait ((gint64) delay_msec * 1000, cancellable, error))
         return FALSE;
     }
 }

@@ -78,21 +78,3 @@ atm_retry_next (AtmRetry *retry, AtmRetryKind kind, guint64 asked_sec, guint sec
                         : msec - jitter + (guint) g_random_int_range (0, 2 * (gint32) jitter + 1);
   return TRUE;
 }
-
-gboolean
-atm_retry_wait (guint msec, GCancellable *cancellable, GError **error)
-{
-  const gint64 end_usec = g_get_monotonic_time () + (gint64) msec * 1000;
-  gint64 left_usec = (gint64) msec * 1000;
-  GPollFD poll_fd = { .fd = -1 };
-  gboolean pollable = g_cancellable_make_pollfd (cancellable, &poll_fd);
-
-  while (left_usec > 0 && !g_cancellable_is_cancelled (cancellable))
-    {
-      (void) g_poll (&poll_fd, pollable ? 1 : 0, (gint) (left_usec / 1000) + 1);
-      left_usec = end_usec - g_get_monotonic_time ();
-    }
-  if (pollable)
-    g_cancellable_release_fd (cancellable);
-  return !g_cancellable_set_error_if_cancelled (cancellable, error);
-}

@@ -49,10 +49,3 @@ gboolean atm_retry_after_parse (const char *header, gint64 now_sec, guint64 *sec
  */
 gboolean atm_retry_next (AtmRetry *retry, AtmRetryKind kind, guint64 asked_sec, guint second_msec,
                          guint *delay_msec_out);
-
-/**
- * atm_retry_wait:
- * @error: %G_IO_ERROR_CANCELLED
- */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_retry_wait (guint msec, GCancellable *cancellable, GError **error);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/layer-commit.h"
+#include "store/staging.h"
 #include "store/walk.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -81,7 +82,7 @@ atm_repair_get_store (AtmRepair *repair)
 }
 
 gboolean
-atm_repair_sweep (AtmStore *store, GError **error)
+atm_store_sweep (AtmStore *store, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
   int fd = open_tmp (store);
@@ -100,6 +101,7 @@ atm_repair_sweep (AtmStore *store, GError **error)
   for (guint i = 0; ok && i < found->len; i++)
     ok = atm_remove_tree_at (fd, found->pdata[i], error);
   closedir (dir);
+  atm_staging_remove_stale (store->repo);
   return ok;
 }
 

@@ -63,10 +63,10 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_repair_apply (AtmRepair *repair, GCancellable *cancellable, GError **error);
 
 /**
- * atm_repair_sweep:
+ * atm_store_sweep:
  *
- * Removes what repairs that were killed left. The caller holds the exclusive lock, so that none is
- * under way.
+ * Removes what imports and repairs that were killed left. The caller holds the exclusive lock, so
+ * that none is under way.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_repair_sweep (AtmStore *store, GError **error);
+gboolean atm_store_sweep (AtmStore *store, GError **error);

@@ -115,10 +115,11 @@ gboolean
 atm_lookaside_web_read (const char *folder, const AtmLookasideWeb *web, GPtrArray *blobs,
                         GCancellable *cancellable, GError **error)
 {
+  const AtmLookasideWeb none = { 0 };
   g_auto (Server) server = { 0 };
   g_autoptr (AtmTimeLimit) all = NULL;
 
-  server_init (&server, web);
+  server_init (&server, web != NULL ? web : &none);
   all = atm_time_limit_new (server.context->watchdog, cancellable);
   atm_time_limit_start (all, server.limits.total_msec);
   for (guint number = 1;; number++)

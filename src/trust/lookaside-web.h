@@ -29,7 +29,7 @@ typedef struct
 /**
  * atm_lookaside_web_read:
  * @folder: the http: or https: URL of the folder of an image, without a final slash
- * @web: (borrowed): how to ask
+ * @web: (borrowed) (nullable): how to ask; %NULL: as all zero
  * @blobs: (inout) (element-type GBytes): signature-1, signature-2 … are added, up to the first for
  *   which the server answers 404
  * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR, %ATM_TRUST_ERROR_LIMIT_EXCEEDED, both naming the URL;

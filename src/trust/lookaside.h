@@ -25,7 +25,7 @@ gboolean atm_lookaside_check_url (const char *url, char **url_out, GError **erro
  * @base_url: from atm_lookaside_check_url()
  * @path: of the repository, without its domain; valid by the grammar of names
  * @digest: of the manifest
- * @web: (borrowed): how to ask the server of an http: or https: URL
+ * @web: (borrowed) (nullable): how to ask the server of an http: or https: URL; %NULL: as all zero
  * @blobs_out: (out) (transfer full) (element-type GBytes): signature-1, signature-2 … up to the
  *   first that is missing; perhaps none
  * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR, %ATM_TRUST_ERROR_LIMIT_EXCEEDED,

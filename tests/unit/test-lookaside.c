@@ -241,9 +241,7 @@ storage_init (Storage *storage)
 static gboolean
 read_storage (const Storage *storage, GPtrArray **blobs_out, GError **error)
 {
-  const AtmLookasideWeb web = { 0 };
-
-  return atm_lookaside_read (storage->url, "ns/app", &storage->digest, &web, blobs_out, NULL,
+  return atm_lookaside_read (storage->url, "ns/app", &storage->digest, NULL, blobs_out, NULL,
                              error);
 }
 

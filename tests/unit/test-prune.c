@@ -238,7 +238,7 @@ test_damaged (gconstpointer data)
   const OstreeObjectType type = (OstreeObjectType) GPOINTER_TO_UINT (data);
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
   g_autofree char *commit = store_image (store, "a:1", "d etc\nf etc/a 1", NULL);
-  g_autofree char *other = store_image (store, "b:1", "f unneeded 1", NULL);
+  g_autofree char *other G_GNUC_UNUSED = store_image (store, "b:1", "f unneeded 1", NULL);
   g_autofree char *object = first_object (store, commit, type);
   g_autoptr (GHashTable) none = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GError) error = NULL;
@@ -283,7 +283,7 @@ static void
 test_delete_refuses (void)
 {
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
-  g_autofree char *commit = store_image (store, "a:1", "f a 1", NULL);
+  g_autofree char *commit G_GNUC_UNUSED = store_image (store, "a:1", "f a 1", NULL);
   g_autoptr (GError) error = NULL;
 
   g_assert_false (atm_store_delete_image (store->store, "b:1", NULL, &error));
@@ -325,7 +325,7 @@ test_sweep (void)
   g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (mkdir (left, 0700), ==, 0);
-  g_assert_true (atm_repair_sweep (store->store, &error));
+  g_assert_true (atm_store_sweep (store->store, &error));
   g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (other, G_FILE_TEST_EXISTS));
 }
@@ -354,8 +354,8 @@ test_unique_size (void)
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
   g_autofree char *big = g_strnfill (5000, 'x');
   g_autofree char *own = g_strconcat ("f own ", big, "\nf again ", big, NULL);
-  g_autofree char *a = store_image (store, "a:1", "d etc\nf etc/base 1", own);
-  g_autofree char *b = store_image (store, "b:1", "d etc\nf etc/base 1", NULL);
+  g_autofree char *a G_GNUC_UNUSED = store_image (store, "a:1", "d etc\nf etc/base 1", own);
+  g_autofree char *b G_GNUC_UNUSED = store_image (store, "b:1", "d etc\nf etc/base 1", NULL);
   const guint64 unique = measure (store, "a:1");
   g_autoptr (AtmStoredImage) image = NULL;
   g_autoptr (GError) error = NULL;
