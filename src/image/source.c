@@ -93,3 +93,11 @@ atm_blob_part_clear (AtmBlobPart *part)
   g_clear_pointer (&part->endpoint, g_free);
   part->start_bytes = 0;
 }
+
+void
+atm_source_signatures_clear (AtmSourceSignatures *signatures)
+{
+  g_clear_pointer (&signatures->name, atm_name_free);
+  g_clear_pointer (&signatures->url, g_free);
+  g_clear_pointer (&signatures->document, g_bytes_unref);
+}

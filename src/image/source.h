@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "image/manifest.h"
+#include "image/name.h"
 
 /* Sources: where manifests and blobs come from. Nothing that a source returns is trusted or even
    checked; atm_source_fetch_manifest() and atm_source_open_blob() add the checks. */
@@ -34,6 +35,23 @@ typedef struct
 void atm_blob_part_clear (AtmBlobPart *part);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmBlobPart, atm_blob_part_clear)
 
+/* A larger document of signatures is not read. */
+#define ATM_SOURCE_SIGNATURES_MAX_BYTES (4 * 1024 * 1024)
+
+/* Where the signatures of an image are that a source has served: with the source itself, or in the
+   lookaside storage (trust.md 12, 13). */
+typedef struct
+{
+  AtmImageName *name; /* (owned): under which the image was served: that of a mirror, perhaps; the
+                         lookaside storage is asked for it */
+  char *url;          /* (owned) (nullable): of @document, harmless to print */
+  GBytes *document;   /* (owned) (nullable): untrusted: what the source itself keeps, instead of
+                         the lookaside storage; %NULL if that is not its business */
+} AtmSourceSignatures;
+
+void atm_source_signatures_clear (AtmSourceSignatures *signatures);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmSourceSignatures, atm_source_signatures_clear)
+
 struct _AtmSourceInterface
 {
   GTypeInterface parent;
@@ -52,6 +70,13 @@ struct _AtmSourceInterface
   /* (nullable): (transfer full): the same image for another thread, with what @self has learnt so
      far (endpoint, leave to read); to be called from the thread that uses @self */
   AtmSource *(*new_sibling) (AtmSource *self);
+
+  /* (nullable): @signatures_out is (out caller-allocates) (transfer full); to be called when a
+     manifest was served, with the digest of the one that is meant. @error: a document that is too
+     large is %ATM_SOURCE_ERROR_SIZE; names the URL */
+  gboolean (*get_signatures) (AtmSource *self, const AtmDigest *digest,
+                              AtmSourceSignatures *signatures_out, GCancellable *cancellable,
+                              GError **error);
 };
 
 /**

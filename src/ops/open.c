@@ -10,8 +10,8 @@
 #include "util/error.h"
 
 /* The environment, with what the configuration has for units whose environment is empty. */
-static GProxyResolver *
-new_proxies (const AtmSystem *system)
+GProxyResolver *
+atm_open_proxies (const AtmSystem *system)
 {
   g_auto (GStrv) environment = g_get_environ ();
 
@@ -57,7 +57,7 @@ static gboolean
 open_registry (const AtmSystem *system, const AtmOrigin *origin, const AtmOpenOptions *options,
                const AtmReport *report, AtmSource **source_out, GError **error)
 {
-  g_autoptr (GProxyResolver) proxies = new_proxies (system);
+  g_autoptr (GProxyResolver) proxies = atm_open_proxies (system);
   g_autoptr (AtmRegistriesConf) conf = NULL;
   g_autoptr (AtmCredentials) credentials = NULL;
   AtmCredentialOptions credential_options = options->credentials;

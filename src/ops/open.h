@@ -29,6 +29,15 @@ gboolean atm_open_origin (const char *text, AtmOrigin **origin_out, GCancellable
                           GError **error);
 
 /**
+ * atm_open_proxies:
+ * @system: (borrowed): what the configuration has
+ *
+ * Returns: (transfer full): the proxies of the environment and of the configuration, for registries
+ *   and for servers with signatures
+ */
+GProxyResolver *atm_open_proxies (const AtmSystem *system);
+
+/**
  * atm_open_source:
  * @system: (borrowed): configuration and proxies
  * @origin: (borrowed): which image

@@ -104,10 +104,12 @@ gboolean
 atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust **trust_out,
                      GError **error)
 {
+  g_autoptr (GProxyResolver) proxies = atm_open_proxies (system);
   const AtmTrustOptions options = {
     .policy_path = system->policy,
     .registries_d = system->registries_d,
     .gpg_home_parent = system->run_dir,
+    .proxies = proxies,
   };
 
   return atm_trust_open (&options, origin, trust_out, error);
@@ -188,8 +190,10 @@ pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
   if (origin->transport == ATM_TRANSPORT_OSTREE)
     return atm_pull_remote (system, origin, options, report, image_out, cancellable, error);
 
-  if (!find (system, origin, options, report, &origins, &found, cancellable, error)
-      || !atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict, error)
+  if (!find (system, origin, options, report, &origins, &found, cancellable, error))
+    return FALSE;
+  atm_trust_set_source (found.trust, found.source);
+  if (!atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict, error)
       || !atm_pull_open_store (system, &store, cancellable, error)
       || !atm_pull_find_stored (store, reference, &image, cancellable, error))
     return FALSE;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ops/gpg-home.h"
-#include "registry/proxy.h"
+#include "ops/open.h"
 #include "trust/key-list.h"
 #include "trust/keyring.h"
 #include "trust/signer.h"
@@ -20,26 +20,12 @@
 
 /* ---- fetching ---- */
 
-static GProxyResolver *
-new_proxies (const AtmSystem *system)
-{
-  g_auto (GStrv) environment = g_get_environ ();
-
-  if (system->http_proxy != NULL)
-    environment = g_environ_setenv (environment, "http_proxy", system->http_proxy, TRUE);
-  if (system->https_proxy != NULL)
-    environment = g_environ_setenv (environment, "https_proxy", system->https_proxy, TRUE);
-  if (system->no_proxy != NULL)
-    environment = g_environ_setenv (environment, "no_proxy", system->no_proxy, TRUE);
-  return atm_proxy_resolver_new (environment);
-}
-
 /* Redirects are not followed: what is asked for is where the publisher says the key is. */
 static gboolean
 fetch (const AtmSystem *system, const char *url, GBytes **bytes_out, GCancellable *cancellable,
        GError **error)
 {
-  g_autoptr (GProxyResolver) proxies = new_proxies (system);
+  g_autoptr (GProxyResolver) proxies = atm_open_proxies (system);
   g_autoptr (SoupSession) session
       = soup_session_new_with_options ("proxy-resolver", proxies, "timeout", TIMEOUT_SECONDS, NULL);
   g_autoptr (SoupMessage) message = soup_message_new (SOUP_METHOD_GET, url);

@@ -295,6 +295,31 @@ registry_get_manifest (AtmSource *source, const AtmDigest *digest, GBytes **byte
   return hint_at_host (image, error);
 }
 
+/* ---- signatures ---- */
+
+/* Of whoever has served the manifest: another one may keep other signatures, under another name. */
+static gboolean
+registry_get_signatures (AtmSource *source, const AtmDigest *digest,
+                         AtmSourceSignatures *signatures_out, GCancellable *cancellable,
+                         GError **error)
+{
+  AtmRegistry *self = ATM_REGISTRY (source);
+  const guint index = get_chosen (self->image);
+  AtmEndpoint *endpoint = self->image->endpoints->pdata[index];
+  g_auto (AtmSourceSignatures) signatures = { 0 };
+  AtmHttp *http = NULL;
+
+  signatures.name = atm_name_copy (atm_endpoint_get_name (endpoint));
+  if (atm_endpoint_keeps_signatures (endpoint)
+      && (!get_http (self, index, &http, error)
+          || !atm_endpoint_get_signatures (endpoint, http, digest, &signatures.url,
+                                           &signatures.document, cancellable, error)))
+    return FALSE;
+  *signatures_out = signatures;
+  signatures = (AtmSourceSignatures){ 0 };
+  return TRUE;
+}
+
 /* ---- blobs ---- */
 
 /* How often the blob has come to nothing, this time not counted. */
@@ -454,6 +479,7 @@ registry_source_init (AtmSourceInterface *iface)
   iface->open_blob = registry_open_blob;
   iface->resume_blob = registry_resume_blob;
   iface->new_sibling = registry_new_sibling;
+  iface->get_signatures = registry_get_signatures;
 }
 
 static void

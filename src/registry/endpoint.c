@@ -10,6 +10,7 @@
 
 #define DOCKER_DOMAIN "docker.io"
 #define DOCKER_HOST "registry-1.docker.io"
+#define SIGNATURES_HEADER "X-Registry-Supports-Signatures"
 
 struct _AtmEndpoint
 {
@@ -25,6 +26,7 @@ struct _AtmEndpoint
   AtmCerts *certs; /* (owned) (nullable): never changes once it is there */
   AtmAuth *auth;   /* (owned) (nullable): likewise; does its own locking */
   GUri *base;      /* (owned) (nullable): likewise: SCHEME://HOST[:PORT]/v2/ that has answered */
+  gboolean keeps_signatures; /* it has the extension of trust.md 13 */
 };
 
 AtmEndpoint *
@@ -170,6 +172,8 @@ ping_once (AtmEndpoint *self, AtmHttp *http, gboolean tls, GCancellable *cancell
       challenges = dup_challenges (&answer);
       atm_auth_learn (self->auth, challenges);
     }
+  self->keeps_signatures
+      = g_strcmp0 (soup_message_headers_get_one (answer.headers, SIGNATURES_HEADER), "1") == 0;
   drain (http, &answer, cancellable);
   self->base = g_steal_pointer (&base);
   return TRUE;
@@ -212,12 +216,11 @@ ping (AtmEndpoint *self, AtmHttp *http, GCancellable *cancellable, GError **erro
 
 /* ---- asking for something ---- */
 
-/* @uri_out is what @rest is at the endpoint. */
+/* @uri_out is what @relative is, seen from “/v2/” of the endpoint. */
 static gboolean
-prepare (AtmEndpoint *self, AtmHttp *http, const char *rest, GUri **uri_out,
+prepare (AtmEndpoint *self, AtmHttp *http, const char *relative, GUri **uri_out,
          GCancellable *cancellable, GError **error)
 {
-  g_autofree char *relative = g_strconcat (self->physical->path, "/", rest, NULL);
   gboolean ok = FALSE;
 
   g_mutex_lock (&self->lock);
@@ -246,17 +249,11 @@ throw_unauthorized (AtmEndpoint *self, AtmHttp *http, const AtmHttpAnswer *answe
   return atm_auth_throw_denied (self->auth, answer->host, text, thing, error);
 }
 
-gboolean
-atm_endpoint_get (AtmEndpoint *self, AtmHttp *http, const char *rest, const AtmHttpRequest *request,
-                  const char *thing, AtmHttpAnswer *answer_out, GCancellable *cancellable,
-                  GError **error)
+static gboolean
+get (AtmEndpoint *self, AtmHttp *http, GUri *uri, const AtmHttpRequest *request, const char *thing,
+     AtmHttpAnswer *answer_out, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GUri) uri = NULL;
-  g_autofree char *host = NULL;
-
-  if (!prepare (self, http, rest, &uri, cancellable, error))
-    return FALSE;
-  host = atm_http_dup_host (uri);
+  g_autofree char *host = atm_http_dup_host (uri);
 
   for (guint tries = 0;; tries++)
     {
@@ -286,4 +283,74 @@ atm_endpoint_get (AtmEndpoint *self, AtmHttp *http, const char *rest, const AtmH
         return throw_unauthorized (self, http, &answer, thing, cancellable, error);
       drain (http, &answer, cancellable);
     }
+}
+
+gboolean
+atm_endpoint_get (AtmEndpoint *self, AtmHttp *http, const char *rest, const AtmHttpRequest *request,
+                  const char *thing, AtmHttpAnswer *answer_out, GCancellable *cancellable,
+                  GError **error)
+{
+  g_autofree char *relative = g_strconcat (self->physical->path, "/", rest, NULL);
+  g_autoptr (GUri) uri = NULL;
+
+  return prepare (self, http, relative, &uri, cancellable, error)
+         && get (self, http, uri, request, thing, answer_out, cancellable, error);
+}
+
+/* ---- signatures ---- */
+
+gboolean
+atm_endpoint_keeps_signatures (AtmEndpoint *self)
+{
+  gboolean keeps = FALSE;
+
+  g_mutex_lock (&self->lock);
+  keeps = self->keeps_signatures;
+  g_mutex_unlock (&self->lock);
+  return keeps;
+}
+
+static gboolean
+get_signatures (AtmEndpoint *self, AtmHttp *http, GUri *uri, GBytes **document_out,
+                GCancellable *cancellable, GError **error)
+{
+  const AtmHttpRequest request = { 0 };
+  g_auto (AtmHttpAnswer) answer = { 0 };
+  g_autoptr (GError) local = NULL;
+
+  if (!get (self, http, uri, &request, "signatures", &answer, cancellable, error))
+    return FALSE;
+  if (atm_http_read_document (http, &answer, ATM_SOURCE_SIGNATURES_MAX_BYTES, document_out,
+                              cancellable, &local))
+    return TRUE;
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  return atm_throw (error, ATM_SOURCE_ERROR,
+                    g_error_matches (local, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE)
+                        ? ATM_SOURCE_ERROR_SIZE
+                        : ATM_SOURCE_ERROR_UNREACHABLE,
+                    "%s", local->message);
+}
+
+gboolean
+atm_endpoint_get_signatures (AtmEndpoint *self, AtmHttp *http, const AtmDigest *digest,
+                             char **url_out, GBytes **document_out, GCancellable *cancellable,
+                             GError **error)
+{
+  g_autofree char *digest_text = atm_digest_to_string (digest);
+  g_autofree char *relative
+      = g_strconcat ("/extensions/v2/", self->physical->path, "/signatures/", digest_text, NULL);
+  g_autoptr (GUri) uri = NULL;
+  g_autofree char *url = NULL;
+
+  if (!prepare (self, http, relative, &uri, cancellable, error))
+    return FALSE;
+  url = g_uri_to_string (uri);
+  if (!get_signatures (self, http, uri, document_out, cancellable, error))
+    return atm_prefix_error (error, "%s", url);
+  *url_out = g_steal_pointer (&url);
+  return TRUE;
 }

@@ -48,6 +48,30 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_endpoint_new_http (AtmEndpoint *self, AtmHttp **http_out, GError **error);
 
 /**
+ * atm_endpoint_keeps_signatures:
+ *
+ * Returns: whether the registry has said that it keeps signatures itself (trust.md 13); %FALSE
+ *   while it has not been asked for anything
+ */
+gboolean atm_endpoint_keeps_signatures (AtmEndpoint *self);
+
+/**
+ * atm_endpoint_get_signatures:
+ * @http: (borrowed): from atm_endpoint_new_http()
+ * @digest: of the manifest
+ * @url_out: (out) (transfer full): where they are, harmless to print
+ * @document_out: (out) (transfer full): untrusted: the answer of status 200
+ * @error: as atm_endpoint_get(), naming the URL; a document of more than
+ *   %ATM_SOURCE_SIGNATURES_MAX_BYTES is %ATM_SOURCE_ERROR_SIZE
+ *
+ * For a registry that keeps signatures itself.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_endpoint_get_signatures (AtmEndpoint *self, AtmHttp *http, const AtmDigest *digest,
+                                      char **url_out, GBytes **document_out,
+                                      GCancellable *cancellable, GError **error);
+
+/**
  * atm_endpoint_get:
  * @http: (borrowed): from atm_endpoint_new_http()
  * @rest: of the path, as in “manifests/latest”

@@ -148,7 +148,8 @@ read_folder (const char *base, const char *relative, GPtrArray *blobs, GCancella
 
 gboolean
 atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *digest,
-                    GPtrArray **blobs_out, GCancellable *cancellable, GError **error)
+                    const AtmLookasideWeb *web, GPtrArray **blobs_out, GCancellable *cancellable,
+                    GError **error)
 {
   g_autoptr (GPtrArray) blobs = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   g_autofree char *digest_text = atm_digest_to_string (digest);
@@ -157,15 +158,20 @@ atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *dig
 
   if (uri == NULL)
     return atm_refusal_convert (error, ATM_TRUST_ERROR_LOOKASIDE_ERROR);
-  if (!g_str_equal (g_uri_get_scheme (uri), "file"))
-    return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LOOKASIDE_ERROR,
-                      "The signatures are at %s, and this version reads only file: URLs; copy them "
-                      "to a folder of this host and name it in registries.d as “lookaside”",
-                      base_url);
   *strchr (digest_text, ':') = '=';
   relative = g_strdup_printf ("%s@%s", path, digest_text);
-  if (!read_folder (g_uri_get_path (uri), relative, blobs, cancellable, error))
-    return FALSE;
+  if (g_str_equal (g_uri_get_scheme (uri), "file"))
+    {
+      if (!read_folder (g_uri_get_path (uri), relative, blobs, cancellable, error))
+        return FALSE;
+    }
+  else
+    {
+      g_autofree char *folder = g_strconcat (base_url, "/", relative, NULL);
+
+      if (!atm_lookaside_web_read (folder, web, blobs, cancellable, error))
+        return FALSE;
+    }
   *blobs_out = g_steal_pointer (&blobs);
   return TRUE;
 }

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "image/digest.h"
+#include "trust/lookaside-web.h"
 
 /* Lookaside storage: folders of signatures beside a registry (trust.md 12), or those within a
    “dir:” image. Nothing that comes from
@@ -24,14 +25,16 @@ gboolean atm_lookaside_check_url (const char *url, char **url_out, GError **erro
  * @base_url: from atm_lookaside_check_url()
  * @path: of the repository, without its domain; valid by the grammar of names
  * @digest: of the manifest
+ * @web: (borrowed) (nullable): how to ask the server of an http: or https: URL; %NULL: as all zero
  * @blobs_out: (out) (transfer full) (element-type GBytes): signature-1, signature-2 … up to the
  *   first that is missing; perhaps none
- * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR (also for http: and https:, which this version does not
- *   read), %ATM_TRUST_ERROR_LIMIT_EXCEEDED, %G_IO_ERROR_CANCELLED
+ * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR, %ATM_TRUST_ERROR_LIMIT_EXCEEDED,
+ *   %G_IO_ERROR_CANCELLED
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *digest,
-                             GPtrArray **blobs_out, GCancellable *cancellable, GError **error);
+                             const AtmLookasideWeb *web, GPtrArray **blobs_out,
+                             GCancellable *cancellable, GError **error);
 
 /**
  * atm_lookaside_read_dir:

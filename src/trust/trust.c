@@ -2,6 +2,7 @@
 #include "trust/trust.h"
 
 #include "trust/evaluation.h"
+#include "trust/extension.h"
 #include "trust/lookaside.h"
 #include "trust/places.h"
 #include "trust/policy.h"
@@ -32,14 +33,16 @@ rules_clear (Rules *rules)
 
 struct _AtmTrust
 {
-  char *registries_d;    /* (owned) (nullable) */
-  char *gpg_home_parent; /* (owned) */
-  char *config_dir;      /* (owned) */
-  char *lookaside_dir;   /* (owned): the built-in one */
-  AtmPolicy *policy;     /* (owned) */
-  char *reference;       /* (owned): what the user named, for messages */
-  char *image_reference; /* (owned): what is judged: the same without a site */
-  AtmImageName *name;    /* (owned) (nullable): NULL where the transport has no names */
+  char *registries_d;      /* (owned) (nullable) */
+  char *gpg_home_parent;   /* (owned) */
+  char *config_dir;        /* (owned) */
+  char *lookaside_dir;     /* (owned): the built-in one */
+  GProxyResolver *proxies; /* (owned) (nullable) */
+  AtmSource *source;       /* (owned) (nullable) */
+  AtmPolicy *policy;       /* (owned) */
+  char *reference;         /* (owned): what the user named, for messages */
+  char *image_reference;   /* (owned): what is judged: the same without a site */
+  AtmImageName *name;      /* (owned) (nullable): NULL where the transport has no names */
   char *dir; /* (owned) (nullable): of a “dir:” image: where its signatures are, too */
   gboolean from_site;
   Rules image;
@@ -55,6 +58,8 @@ atm_trust_free (AtmTrust *trust)
   g_free (trust->gpg_home_parent);
   g_free (trust->config_dir);
   g_free (trust->lookaside_dir);
+  g_clear_object (&trust->proxies);
+  g_clear_object (&trust->source);
   atm_policy_free (trust->policy);
   g_free (trust->reference);
   g_free (trust->image_reference);
@@ -156,6 +161,7 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
       = g_strdup (options->config_dir != NULL ? options->config_dir : ATM_SYSCONFDIR "/containers");
   trust->lookaside_dir = options->lookaside_dir != NULL ? g_strdup (options->lookaside_dir)
                                                         : atm_places_dup_lookaside ();
+  trust->proxies = options->proxies != NULL ? g_object_ref (options->proxies) : NULL;
   trust->from_site = origin->transport == ATM_TRANSPORT_OSTREE;
   trust->reference = atm_origin_to_string (origin);
   trust->image_reference
@@ -176,12 +182,54 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
   return TRUE;
 }
 
+void
+atm_trust_set_source (AtmTrust *trust, AtmSource *source)
+{
+  g_set_object (&trust->source, source);
+}
+
 /* ---- the signatures that there are ---- */
+
+/* No answer is no “there are none”. */
+static gboolean
+throw_source (GError **error, const GError *cause)
+{
+  if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_propagate_error (error, g_error_copy (cause));
+      return FALSE;
+    }
+  return atm_throw (error, ATM_TRUST_ERROR,
+                    g_error_matches (cause, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_SIZE)
+                        ? ATM_TRUST_ERROR_LIMIT_EXCEEDED
+                        : ATM_TRUST_ERROR_LOOKASIDE_ERROR,
+                    "The registry keeps signatures itself, and they cannot be read: %s",
+                    cause->message);
+}
+
+static gboolean
+ask_source (AtmTrust *trust, const AtmDigest *digest, AtmSourceSignatures *signatures_out,
+            GCancellable *cancellable, GError **error)
+{
+  AtmSourceInterface *iface = trust->source != NULL ? ATM_SOURCE_GET_IFACE (trust->source) : NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (iface == NULL || iface->get_signatures == NULL)
+    signatures_out->name = atm_name_copy (trust->name);
+  else if (!iface->get_signatures (trust->source, digest, signatures_out, cancellable, &local))
+    return throw_source (error, local);
+  /* As of the name that the user gave. */
+  if (signatures_out->name->has_digest)
+    g_clear_pointer (&signatures_out->name->tag, g_free);
+  return TRUE;
+}
 
 static gboolean
 read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out, char **source_out,
                 GCancellable *cancellable, GError **error)
 {
+  const AtmLookasideWeb web = { .proxies = trust->proxies };
+  g_auto (AtmSourceSignatures) kept = { 0 };
   g_autoptr (AtmRegistriesd) conf = NULL;
   g_autofree char *fallback = NULL;
   const char *url = NULL;
@@ -198,9 +246,17 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
                                      trust->image.transport);
       return TRUE;
     }
+  if (!ask_source (trust, digest, &kept, cancellable, error))
+    return FALSE;
+  if (kept.document != NULL)
+    {
+      *source_out = g_strdup_printf ("There is no signature for it in %s", kept.url);
+      return atm_extension_parse (kept.document, blobs_out, error)
+             || atm_prefix_error (error, "The signatures in %s cannot be used", kept.url);
+    }
   if (!atm_registriesd_load (trust->registries_d, trust->config_dir, &conf, error))
     return FALSE;
-  url = atm_registriesd_look_up (conf, trust->name);
+  url = atm_registriesd_look_up (conf, kept.name);
   if (url == NULL)
     {
       fallback = g_filename_to_uri (trust->lookaside_dir, NULL, error);
@@ -209,7 +265,7 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
       url = fallback;
     }
   *source_out = g_strdup_printf ("There is no signature for it in %s", url);
-  return atm_lookaside_read (url, trust->name->path, digest, blobs_out, cancellable, error);
+  return atm_lookaside_read (url, kept.name->path, digest, &web, blobs_out, cancellable, error);
 }
 
 /* All of them, so that one that is none fails the image whatever the others say. */

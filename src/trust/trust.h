@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "image/origin.h"
+#include "image/source.h"
 #include "trust/verdict.h"
 
 /* The face of trust/: is this image allowed here? (trust.md 1 and 5) */
@@ -54,6 +55,8 @@ typedef struct
                                   policy.json and registries.d of the system are */
   const char *lookaside_dir;   /* (borrowed) (nullable): instead of the built-in folder of
                                   signatures that no registries.d names */
+  GProxyResolver *proxies;     /* (borrowed) (nullable): on the way to web servers with signatures;
+                                  %NULL: none */
 } AtmTrustOptions;
 
 typedef struct _AtmTrust AtmTrust;
@@ -75,10 +78,21 @@ void atm_trust_free (AtmTrust *trust);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmTrust, atm_trust_free)
 
 /**
+ * atm_trust_set_source:
+ * @source: (borrowed): of the image in question; a reference is kept, and atm_trust_judge() asks it
+ *
+ * Where the image comes from, once it has served the manifest: a registry may keep signatures
+ * itself, and those of an image from a mirror are looked up under the name that it has there
+ * (trust.md 12, 13).
+ */
+void atm_trust_set_source (AtmTrust *trust, AtmSource *source);
+
+/**
  * atm_trust_judge:
  * @manifest: (borrowed): the manifest bytes as served
  * @stored: (nullable) (element-type GBytes): signatures that were stored with the image (trust.md
- *   17); %NULL: look them up in the lookaside storage, if any requirement needs them
+ *   17); %NULL: look them up in the lookaside storage, or where the source has them, if any
+ *   requirement needs them
  * @verdict_out: (out) (transfer full): the proof
  * @error: %ATM_TRUST_ERROR, %G_IO_ERROR_CANCELLED
  *
