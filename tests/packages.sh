@@ -16,7 +16,7 @@ host_packages='
 # to check everything else
 check_packages='
   busybox-static bzip2 clang clang-format cppcheck crun curl docker-registry libclang-rt-14-dev man-db
-  openssl ostree runc skopeo xz-utils
+  openssl ostree podman runc skopeo xz-utils
 '
 
 # Installs those of the packages that are missing.

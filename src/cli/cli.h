@@ -49,6 +49,12 @@ gboolean atm_cmd_images_delete (AtmCli *cli, int argc, char **argv, GError **err
 gboolean atm_cmd_images_prune (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_update (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_verify (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_sign (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_trust_add (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_trust_default (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_trust_delete (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_trust_reset (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_trust_show (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_verify (AtmCli *cli, int argc, char **argv, GError **error);
 
 /**

@@ -38,6 +38,12 @@ static const AtmCommand commands[] = {
   { "images prune", atm_cmd_images_prune, TRUE, "Remove what no image needs" },
   { "images update", atm_cmd_images_update, TRUE, "Pull images again" },
   { "images verify", atm_cmd_images_verify, TRUE, "Compare images with the registry" },
+  { "sign", atm_cmd_sign, FALSE, "Sign images" },
+  { "trust add", atm_cmd_trust_add, TRUE, "Trust images, if they are signed" },
+  { "trust default", atm_cmd_trust_default, TRUE, "Say what becomes of all other images" },
+  { "trust delete", atm_cmd_trust_delete, TRUE, "Do not trust images any more" },
+  { "trust reset", atm_cmd_trust_reset, TRUE, "Trust nothing" },
+  { "trust show", atm_cmd_trust_show, FALSE, "Show what is trusted" },
   { "verify", atm_cmd_verify, TRUE, "Look for damaged files, and repair them" },
 };
 

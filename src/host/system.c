@@ -235,6 +235,8 @@ atm_system_new (AtmSystem **system_out, GError **error)
   system->http_proxy = dup_proxy (settings, "http_proxy");
   system->https_proxy = dup_proxy (settings, "https_proxy");
   system->no_proxy = dup_proxy (settings, "no_proxy");
+  system->default_signer = dup_setting (settings, "default_signer");
+  system->gnupg_homedir = dup_setting (settings, "gnupg_homedir");
   system->program = g_file_read_link ("/proc/self/exe", &local);
   if (system->program == NULL)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "Looking for this program: %s",
@@ -263,5 +265,7 @@ atm_system_free (AtmSystem *system)
   g_free (system->http_proxy);
   g_free (system->https_proxy);
   g_free (system->no_proxy);
+  g_free (system->default_signer);
+  g_free (system->gnupg_homedir);
   g_free (system);
 }

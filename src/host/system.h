@@ -24,6 +24,8 @@ typedef struct
   char *https_proxy;     /* (nullable) */
   char *no_proxy;        /* (nullable) */
   guint downloads;       /* max-parallel-downloads of atomic.conf; 0: it says nothing */
+  char *default_signer;  /* (nullable): these two from atomic.conf */
+  char *gnupg_homedir;   /* (nullable) */
 } AtmSystem;
 
 /**

@@ -33,28 +33,34 @@ wait_for_lock (int fd, GCancellable *cancellable, GError **error)
 }
 
 gboolean
-atm_lock_take (AtmLock *lock, const char *dir, const char *name, const AtmReport *report,
-               GCancellable *cancellable, GError **error)
+atm_lock_take_file (AtmLock *lock, const char *path, const char *what, const AtmReport *report,
+                    GCancellable *cancellable, GError **error)
 {
-  g_autofree char *file = g_strconcat ("lock.", name, NULL);
-  atm_autofd int dir_fd = -1, fd = -1;
+  atm_autofd int fd = open (path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-  if (!atm_make_dirs (dir, 0700, &dir_fd, error))
-    return FALSE;
-  fd = openat (dir_fd, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
-    return atm_throw_errno (error, "Opening %s/%s", dir, file);
+    return atm_throw_errno (error, "Opening %s", path);
   if (flock (fd, LOCK_EX | LOCK_NB) < 0)
     {
       if (errno != EWOULDBLOCK)
-        return atm_throw_errno (error, "Locking %s/%s", dir, file);
+        return atm_throw_errno (error, "Locking %s", path);
       atm_report (report, ATM_REPORT_NOTICE, "waiting for another atomic process that works on %s",
-                  name);
+                  what);
       if (!wait_for_lock (fd, cancellable, error))
-        return atm_prefix_error (error, "Locking %s/%s", dir, file);
+        return atm_prefix_error (error, "Locking %s", path);
     }
   lock->fd = g_steal_fd (&fd);
   return TRUE;
+}
+
+gboolean
+atm_lock_take (AtmLock *lock, const char *dir, const char *name, const AtmReport *report,
+               GCancellable *cancellable, GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("%s/lock.%s", dir, name);
+
+  return atm_make_dirs (dir, 0700, NULL, error)
+         && atm_lock_take_file (lock, path, name, report, cancellable, error);
 }
 
 void

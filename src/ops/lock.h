@@ -26,5 +26,16 @@ typedef struct
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_lock_take (AtmLock *lock, const char *dir, const char *name, const AtmReport *report,
                         GCancellable *cancellable, GError **error);
+
+/**
+ * atm_lock_take_file:
+ * @path: of the lock file, whose folder exists; it stays behind
+ * @what: what is worked on, for the message
+ *
+ * As atm_lock_take().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_lock_take_file (AtmLock *lock, const char *path, const char *what,
+                             const AtmReport *report, GCancellable *cancellable, GError **error);
 void atm_lock_clear (AtmLock *lock);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmLock, atm_lock_clear)

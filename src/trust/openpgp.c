@@ -442,6 +442,12 @@ atm_openpgp_verify_detached (AtmOpenpgp *engine, GBytes *data, GBytes *signature
   return TRUE;
 }
 
+gpgme_ctx_t
+atm_openpgp_get_context (AtmOpenpgp *engine)
+{
+  return engine->context;
+}
+
 void
 atm_signed_message_free (AtmSignedMessage *message)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <gpgme.h>
 
 /* OpenPGP by gpgme, in a GnuPG home of its own that lives as long as the question (trust.md 8). */
 
@@ -70,3 +71,10 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_openpgp_verify_detached (AtmOpenpgp *engine, GBytes *data, GBytes *signature,
                                       AtmSignedMessage **signed_out, GError **reason_out,
                                       GCancellable *cancellable, GError **error);
+
+/**
+ * atm_openpgp_get_context:
+ *
+ * Returns: (transfer none): gpgme's own, for questions about the keys; valid as long as @engine
+ */
+gpgme_ctx_t atm_openpgp_get_context (AtmOpenpgp *engine);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/payload.h"
 
+#include <string.h>
+
 #include "trust/refusal.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -143,4 +145,48 @@ atm_payload_free (AtmPayload *payload)
     return;
   g_free (payload->reference);
   g_free (payload);
+}
+
+static void
+add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value);
+}
+
+static void
+begin_member (JsonBuilder *builder, const char *name)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_object (builder);
+}
+
+GBytes *
+atm_payload_write (const AtmDigest *digest, const char *reference, const char *creator,
+                   gint64 timestamp_unix)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autofree char *digest_text = atm_digest_to_string (digest);
+  g_autoptr (JsonNode) node = NULL;
+  char *text = NULL;
+
+  json_builder_begin_object (builder);
+  begin_member (builder, "critical");
+  begin_member (builder, "identity");
+  add_string (builder, "docker-reference", reference);
+  json_builder_end_object (builder);
+  begin_member (builder, "image");
+  add_string (builder, "docker-manifest-digest", digest_text);
+  json_builder_end_object (builder);
+  add_string (builder, "type", PAYLOAD_TYPE);
+  json_builder_end_object (builder);
+  begin_member (builder, "optional");
+  add_string (builder, "creator", creator);
+  json_builder_set_member_name (builder, "timestamp");
+  json_builder_add_int_value (builder, timestamp_unix);
+  json_builder_end_object (builder);
+  json_builder_end_object (builder);
+  node = json_builder_get_root (builder);
+  text = atm_json_to_text (node, FALSE);
+  return g_bytes_new_take (text, strlen (text));
 }

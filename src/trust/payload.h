@@ -25,3 +25,15 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_payload_parse (GBytes *bytes, AtmPayload **payload_out, GError **error);
 void atm_payload_free (AtmPayload *payload);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPayload, atm_payload_free)
+
+/**
+ * atm_payload_write:
+ * @digest: (borrowed): of a manifest; SHA-256
+ * @reference: the name that it is signed for, canonical
+ * @creator: who says so: program and version
+ * @timestamp_unix: when
+ *
+ * Returns: (transfer full): the document to sign, compact
+ */
+GBytes *atm_payload_write (const AtmDigest *digest, const char *reference, const char *creator,
+                           gint64 timestamp_unix);

@@ -179,13 +179,15 @@ code_for (const GError *error)
 
 /* One candidate; a file that is not there is no error unless it was @named by someone. */
 static gboolean
-try_file (const char *path, const char *named, AtmPolicy **policy_out, GError **error)
+try_file (const char *path, const char *named, GBytes **bytes_out, char **path_out, GError **error)
 {
-  g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GError) local = NULL;
 
-  if (atm_trusted_file_read (path, ATM_POLICY_MAX_BYTES, &bytes, &local))
-    return atm_policy_parse (bytes, path, policy_out, error);
+  if (atm_trusted_file_read (path, ATM_POLICY_MAX_BYTES, bytes_out, &local))
+    {
+      *path_out = g_strdup (path);
+      return TRUE;
+    }
   if (named == NULL
       && g_error_matches (local, ATM_TRUSTED_FILE_ERROR, ATM_TRUSTED_FILE_ERROR_MISSING))
     return TRUE;
@@ -196,34 +198,46 @@ try_file (const char *path, const char *named, AtmPolicy **policy_out, GError **
 }
 
 gboolean
-atm_policy_load (const char *named, const char *config_dir, AtmPolicy **policy_out, GError **error)
+atm_policy_read (const char *named, const char *config_dir, GBytes **bytes_out, char **path_out,
+                 GError **error)
 {
   const char *environment = secure_getenv ("TRUST_POLICY");
-  g_autofree char *home = NULL, *user = NULL, *host = NULL;
-  g_autoptr (AtmPolicy) policy = NULL;
+  g_autofree char *home = NULL, *user = NULL, *host = NULL, *path = NULL;
+  g_autoptr (GBytes) bytes = NULL;
 
   if (named != NULL || environment != NULL)
     return try_file (named != NULL ? named : environment,
-                     named != NULL ? "--policy" : "TRUST_POLICY", policy_out, error);
+                     named != NULL ? "--policy" : "TRUST_POLICY", bytes_out, path_out, error);
 
   home = atm_places_dup_home ();
   host = g_build_filename (config_dir, "policy.json", NULL);
   if (home != NULL)
     {
       user = g_build_filename (home, ".config", "containers", "policy.json", NULL);
-      if (!try_file (user, NULL, &policy, error))
+      if (!try_file (user, NULL, &bytes, &path, error))
         return FALSE;
     }
-  if (policy == NULL && !try_file (host, NULL, &policy, error))
+  if (bytes == NULL && !try_file (host, NULL, &bytes, &path, error))
     return FALSE;
-  if (policy == NULL)
+  if (bytes == NULL)
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_POLICY_MISSING,
                       "There is no policy, neither %s nor %s, and without one nothing is allowed; "
                       "write %s, with “reject” as its default and a “signedBy” entry for each "
                       "publisher that you trust",
                       user != NULL ? user : "one of the user", host, host);
-  *policy_out = g_steal_pointer (&policy);
+  *bytes_out = g_steal_pointer (&bytes);
+  *path_out = g_steal_pointer (&path);
   return TRUE;
+}
+
+gboolean
+atm_policy_load (const char *named, const char *config_dir, AtmPolicy **policy_out, GError **error)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  g_autofree char *path = NULL;
+
+  return atm_policy_read (named, config_dir, &bytes, &path, error)
+         && atm_policy_parse (bytes, path, policy_out, error);
 }
 
 const char *
@@ -250,4 +264,47 @@ atm_policy_select (const AtmPolicy *policy, const char *transport, const char *c
     return policy->fallback;
   *scope_out = key;
   return list;
+}
+
+static void
+add_entry (GPtrArray *entries, const char *transport, const char *scope, GPtrArray *list)
+{
+  AtmPolicyEntry *entry = g_new0 (AtmPolicyEntry, 1);
+
+  entry->transport = transport;
+  entry->scope = scope;
+  entry->list = list;
+  g_ptr_array_add (entries, entry);
+}
+
+static int
+compare_entries (gconstpointer a, gconstpointer b)
+{
+  const AtmPolicyEntry *first = *(const AtmPolicyEntry *const *) a;
+  const AtmPolicyEntry *second = *(const AtmPolicyEntry *const *) b;
+  int order = g_strcmp0 (first->transport, second->transport);
+
+  return order != 0 ? order : g_strcmp0 (first->scope, second->scope);
+}
+
+GPtrArray *
+atm_policy_dup_entries (const AtmPolicy *policy)
+{
+  GPtrArray *entries = g_ptr_array_new_with_free_func (g_free);
+  GHashTableIter transports;
+  gpointer transport, table;
+
+  add_entry (entries, NULL, NULL, policy->fallback);
+  g_hash_table_iter_init (&transports, policy->transports);
+  while (g_hash_table_iter_next (&transports, &transport, &table))
+    {
+      GHashTableIter scopes;
+      gpointer scope, list;
+
+      g_hash_table_iter_init (&scopes, table);
+      while (g_hash_table_iter_next (&scopes, &scope, &list))
+        add_entry (entries, transport, scope, list);
+    }
+  g_ptr_array_sort (entries, compare_entries);
+  return entries;
 }

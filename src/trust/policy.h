@@ -32,6 +32,16 @@ gboolean atm_policy_parse (GBytes *bytes, const char *path, AtmPolicy **policy_o
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_policy_load (const char *named, const char *config_dir, AtmPolicy **policy_out,
                           GError **error);
+
+/**
+ * atm_policy_read:
+ * @bytes_out: (out) (transfer full): the file that atm_policy_load() would parse
+ * @path_out: (out) (transfer full): its path
+ * @error: %ATM_TRUST_ERROR (POLICY_MISSING, POLICY_INSECURE_FILE)
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_policy_read (const char *named, const char *config_dir, GBytes **bytes_out,
+                          char **path_out, GError **error);
 void atm_policy_free (AtmPolicy *policy);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPolicy, atm_policy_free)
 
@@ -48,3 +58,19 @@ const char *atm_policy_get_path (const AtmPolicy *policy);
  */
 GPtrArray *atm_policy_select (const AtmPolicy *policy, const char *transport,
                               const char *const *scopes, const char **scope_out);
+
+/* One list of a policy and what it is for. */
+typedef struct
+{
+  const char *transport; /* (borrowed) (nullable): NULL: the default of the policy */
+  const char *scope;     /* (borrowed) (nullable): as written; host in lower case */
+  GPtrArray *list;       /* (borrowed) (element-type AtmRequirement) */
+} AtmPolicyEntry;
+
+/**
+ * atm_policy_dup_entries:
+ *
+ * Returns: (transfer full) (element-type AtmPolicyEntry): the default first, then by transport and
+ *   scope; valid as long as the policy
+ */
+GPtrArray *atm_policy_dup_entries (const AtmPolicy *policy);

@@ -19,6 +19,7 @@ typedef struct
 {
   char *path;    /* (owned): the file that has it */
   char *reading; /* (owned) (nullable): URL */
+  char *writing; /* (owned) (nullable): URL */
 } Section;
 
 struct _AtmRegistriesd
@@ -34,6 +35,7 @@ section_free (Section *section)
     return;
   g_free (section->path);
   g_free (section->reading);
+  g_free (section->writing);
   g_free (section);
 }
 
@@ -61,9 +63,11 @@ atm_registriesd_free (AtmRegistriesd *conf)
 
 /* ---- reading ---- */
 
-/* In the order in which they are asked for a URL to read from; the old names come second. */
-static const char *const reading_members[] = { "lookaside", "sigstore" };
-static const char *const writing_members[] = { "lookaside-staging", "sigstore-staging" };
+/* In the order in which they are asked for a URL to write to; the old names come second. Only the
+   last two are read from. */
+static const char *const url_members[]
+    = { "lookaside-staging", "sigstore-staging", "lookaside", "sigstore" };
+#define FIRST_READING_MEMBER 2
 
 static gboolean
 read_url (JsonObject *object, const char *member, const char *where, char **url_out, GError **error)
@@ -112,15 +116,16 @@ read_section (JsonNode *node, const char *where, const char *path, Section **sec
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_REGISTRIES_CONFIG,
                       "“%s” is no mapping", where);
 
-  for (guint i = 0; object != NULL && i < G_N_ELEMENTS (reading_members); i++)
+  for (guint i = 0; object != NULL && i < G_N_ELEMENTS (url_members); i++)
     {
-      g_autofree char *url = NULL, *staging = NULL;
+      g_autofree char *url = NULL;
 
-      if (!read_url (object, reading_members[i], where, &url, error)
-          || !read_url (object, writing_members[i], where, &staging, error))
+      if (!read_url (object, url_members[i], where, &url, error))
         return FALSE;
-      if (section->reading == NULL)
-        section->reading = g_steal_pointer (&url);
+      if (section->reading == NULL && i >= FIRST_READING_MEMBER)
+        section->reading = g_strdup (url);
+      if (section->writing == NULL)
+        section->writing = g_steal_pointer (&url);
     }
   if (object != NULL && !check_flag (object, "use-sigstore-attachments", where, error))
     return FALSE;
@@ -258,10 +263,20 @@ load_folder (AtmRegistriesd *conf, const char *folder, GError **error)
 }
 
 gboolean
+atm_registriesd_load_folder (const char *folder, AtmRegistriesd **conf_out, GError **error)
+{
+  g_autoptr (AtmRegistriesd) conf = atm_registriesd_new ();
+
+  if (!load_folder (conf, folder, error))
+    return atm_refusal_convert (error, ATM_TRUST_ERROR_REGISTRIES_CONFIG);
+  *conf_out = g_steal_pointer (&conf);
+  return TRUE;
+}
+
+gboolean
 atm_registriesd_load (const char *named, const char *config_dir, AtmRegistriesd **conf_out,
                       GError **error)
 {
-  g_autoptr (AtmRegistriesd) conf = atm_registriesd_new ();
   g_autofree char *home = atm_places_dup_home ();
   g_autofree char *folder = g_strdup (named);
 
@@ -273,24 +288,55 @@ atm_registriesd_load (const char *named, const char *config_dir, AtmRegistriesd 
     }
   if (folder == NULL)
     folder = g_build_filename (config_dir, "registries.d", NULL);
-  if (!load_folder (conf, folder, error))
-    return atm_refusal_convert (error, ATM_TRUST_ERROR_REGISTRIES_CONFIG);
-  *conf_out = g_steal_pointer (&conf);
-  return TRUE;
+  return atm_registriesd_load_folder (folder, conf_out, error);
+}
+
+/* An entry that says nothing of what is asked for hides no broader one. */
+static const char *
+find_url (const AtmRegistriesd *conf, char **scopes, gboolean writing)
+{
+  for (char **scope = scopes; *scope != NULL; scope++)
+    {
+      const Section *section = g_hash_table_lookup (conf->docker, *scope);
+      const char *url = section == NULL ? NULL : writing ? section->writing : section->reading;
+
+      if (url != NULL)
+        return url;
+    }
+  return NULL;
 }
 
 const char *
 atm_registriesd_look_up (const AtmRegistriesd *conf, const AtmImageName *name)
 {
   g_auto (GStrv) scopes = atm_name_dup_scopes (name, TRUE);
+  const char *url = find_url (conf, scopes, FALSE);
 
-  /* An entry that says nothing of reading hides no broader one. */
-  for (char **scope = scopes; *scope != NULL; scope++)
-    {
-      const Section *section = g_hash_table_lookup (conf->docker, *scope);
+  return url != NULL || conf->fallback == NULL ? url : conf->fallback->reading;
+}
 
-      if (section != NULL && section->reading != NULL)
-        return section->reading;
-    }
-  return conf->fallback != NULL ? conf->fallback->reading : NULL;
+const char *
+atm_registriesd_look_up_writing (const AtmRegistriesd *conf, const AtmImageName *name)
+{
+  g_auto (GStrv) scopes = atm_name_dup_scopes (name, TRUE);
+  const char *url = find_url (conf, scopes, TRUE);
+
+  return url != NULL || conf->fallback == NULL ? url : conf->fallback->writing;
+}
+
+const char *
+atm_registriesd_look_up_scope (const AtmRegistriesd *conf, const char *scope)
+{
+  g_auto (GStrv) scopes = atm_scope_dup_broader (scope);
+
+  return find_url (conf, scopes, FALSE);
+}
+
+const char *
+atm_registriesd_get_file (const AtmRegistriesd *conf, const char *scope)
+{
+  g_autofree char *folded = atm_scope_fold (scope);
+  const Section *section = g_hash_table_lookup (conf->docker, folded);
+
+  return section != NULL ? section->path : NULL;
 }

@@ -43,6 +43,16 @@ gboolean atm_registriesd_load (const char *named, const char *config_dir, AtmReg
                                GError **error);
 
 /**
+ * atm_registriesd_load_folder:
+ * @folder: that one and no other
+ *
+ * As atm_registriesd_load().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_registriesd_load_folder (const char *folder, AtmRegistriesd **conf_out,
+                                      GError **error);
+
+/**
  * atm_registriesd_look_up:
  * @name: (borrowed): the name that the image is served under
  *
@@ -50,3 +60,26 @@ gboolean atm_registriesd_load (const char *named, const char *config_dir, AtmReg
  *   slash; %NULL if nothing is configured
  */
 const char *atm_registriesd_look_up (const AtmRegistriesd *conf, const AtmImageName *name);
+
+/**
+ * atm_registriesd_look_up_writing:
+ *
+ * As atm_registriesd_look_up(), for the URL to write signatures to.
+ */
+const char *atm_registriesd_look_up_writing (const AtmRegistriesd *conf, const AtmImageName *name);
+
+/**
+ * atm_registriesd_look_up_scope:
+ * @scope: of transport docker in a policy
+ *
+ * Returns: (transfer none) (nullable): the URL to read the signatures of all images in @scope from,
+ *   as far as an entry for it or for a broader one says so; not “default-docker”
+ */
+const char *atm_registriesd_look_up_scope (const AtmRegistriesd *conf, const char *scope);
+
+/**
+ * atm_registriesd_get_file:
+ *
+ * Returns: (transfer none) (nullable): the path of the file that has the entry for just @scope
+ */
+const char *atm_registriesd_get_file (const AtmRegistriesd *conf, const char *scope);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/scope.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "image/digest.h"
+#include "image/name.h"
 #include "trust/trust.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -126,4 +128,118 @@ atm_scope_read (const char *transport, const char *text, char **scope_out, GErro
     }
   *scope_out = g_strdup (text);
   return TRUE;
+}
+
+char **
+atm_scope_dup_broader (const char *text)
+{
+  g_autoptr (GStrvBuilder) scopes = g_strv_builder_new ();
+  g_autofree char *scope = atm_scope_fold (text);
+  char *slash = NULL;
+  const char *label = NULL;
+
+  g_strv_builder_add (scopes, scope);
+  while ((slash = strrchr (scope, '/')) != NULL)
+    {
+      char *end = slash + strcspn (slash, ":@");
+
+      *(*end != '\0' ? end : slash) = '\0';
+      g_strv_builder_add (scopes, scope);
+    }
+  if (*scope != '[')
+    scope[strcspn (scope, ":")] = '\0';
+  for (label = strchr (scope, '.'); label != NULL; label = strchr (label + 1, '.'))
+    {
+      g_autofree char *wildcard = g_strconcat ("*", label, NULL);
+
+      g_strv_builder_add (scopes, wildcard);
+    }
+  return g_strv_builder_end (scopes);
+}
+
+/* ---- scopes that mean nothing ---- */
+
+static char *
+find_fault_of_wildcard (const char *rest)
+{
+  g_autofree char *location = atm_name_parse_location (rest);
+
+  if (location != NULL && strpbrk (rest, "/:@*") == NULL)
+    return NULL;
+  return g_strdup ("is no wildcard: one is “*.” and the end of a host name, without port and path");
+}
+
+/* A host has something that the first part of a path has not (trust.md 2). */
+static gboolean
+is_host (const char *text)
+{
+  if (strpbrk (text, ".:[") != NULL || g_str_equal (text, "localhost"))
+    return TRUE;
+  for (const char *p = text; *p != '\0'; p++)
+    if (g_ascii_isupper (*p))
+      return TRUE;
+  return FALSE;
+}
+
+static char *
+find_fault_of_name (const char *text)
+{
+  g_autofree char *scope = atm_scope_fold (text), *host = g_strndup (text, strcspn (text, "/"));
+  g_autofree char *location = atm_name_parse_location (text), *full = NULL;
+  g_autoptr (AtmImageName) name = NULL;
+
+  if (g_str_has_prefix (text, "*."))
+    return find_fault_of_wildcard (text + 2);
+  if (location == NULL || strchr (text, '*') != NULL)
+    return g_strdup ("is not HOST[:PORT][/PATH[:TAG|@DIGEST]]");
+  if (!is_host (host))
+    return g_strdup_printf ("begins with no host; for the registry that is meant write "
+                            "docker.io/%s%s",
+                            strchr (text, '/') == NULL ? "library/" : "", text);
+  if (g_ascii_strcasecmp (host, "index.docker.io") == 0)
+    return g_strdup ("is never asked for: that registry is docker.io");
+  if (strchr (text, '/') == NULL)
+    return NULL;
+  if (!atm_name_parse (scope, FALSE, &name, NULL))
+    return g_strdup ("is not HOST[:PORT][/PATH[:TAG|@DIGEST]]");
+  if (name->tag != NULL && name->has_digest)
+    return g_strdup ("has a tag and a digest, and images are looked for by one of them; leave "
+                     "the tag out");
+  full = atm_name_to_string (name);
+  /* Without a tag it may be a name space, to which nothing is added. */
+  if ((name->tag != NULL || name->has_digest) && !g_str_equal (full, scope))
+    return g_strdup_printf ("is never asked for: the full name is %s", full);
+  return NULL;
+}
+
+static char *
+find_fault_of_path (const char *text)
+{
+  char *resolved = realpath (text, NULL);
+  g_autofree char *target = g_strdup (resolved);
+
+  free (resolved);
+  if (target == NULL || g_str_equal (target, text))
+    return NULL;
+  return g_strdup_printf ("leads through a link, and images are looked for by the folder that is "
+                          "meant: write %s",
+                          target);
+}
+
+char *
+atm_scope_find_fault (const char *transport, const char *text)
+{
+  const char *const named[] = { "docker", "atomic", NULL };
+  const char *const placed[] = { "dir", "oci", "oci-archive", NULL };
+
+  if (*text == '\0')
+    return NULL;
+  if (g_strv_contains (named, transport))
+    return find_fault_of_name (text);
+  if (g_strv_contains (placed, transport))
+    return find_fault_of_path (text);
+  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+    if (g_str_equal (transport, rules[i].transport))
+      return NULL;
+  return g_strdup_printf ("is of the transport “%s”, which nobody here knows", transport);
 }
