@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "image/origin.h"
+#include "trust/trace.h"
 #include "trust/verdict.h"
 
 /* The face of trust/: is this image allowed here? (trust.md 1 and 5) */
@@ -54,6 +55,8 @@ typedef struct
                                   policy.json and registries.d of the system are */
   const char *lookaside_dir;   /* (borrowed) (nullable): instead of the built-in folder of
                                   signatures that no registries.d names */
+  AtmTrace *trace; /* (borrowed) (nullable): new or cleared; gets what is looked at and the
+                      decision, and must outlive the AtmTrust */
 } AtmTrustOptions;
 
 typedef struct _AtmTrust AtmTrust;
