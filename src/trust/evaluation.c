@@ -48,19 +48,17 @@ check_claim (const AtmRequirement *requirement, const AtmEvidence *evidence,
 }
 
 static void
-note_claim (const AtmOpenpgp *engine, AtmTraceSignature *seen)
+note_claim (const AtmOpenpgp *engine, const AtmSignedMessage *message, AtmTraceSignature *seen)
 {
   const AtmSignatureClaim *claim = atm_openpgp_get_claim (engine);
 
-  seen->fingerprint = g_strdup (claim->key);
+  seen->fingerprint = g_strdup (message != NULL ? message->fingerprint : claim->key);
   seen->created_unix = claim->created_unix;
 }
 
 static void
-note_payload (const AtmSignedMessage *message, const AtmPayload *payload, AtmTraceSignature *seen)
+note_payload (const AtmPayload *payload, AtmTraceSignature *seen)
 {
-  g_free (seen->fingerprint);
-  seen->fingerprint = g_strdup (message->fingerprint);
   seen->digest = atm_digest_to_string (&payload->digest);
   seen->identity = g_strdup (payload->reference);
 }
@@ -78,10 +76,10 @@ examine (const AtmRequirement *requirement, const AtmEvidence *evidence, AtmOpen
   *accepted_out = FALSE;
   if (!atm_openpgp_verify (engine, signature->message, &message, reason_out, cancellable, error))
     return FALSE;
-  note_claim (engine, seen);
+  note_claim (engine, message, seen);
   if (message == NULL || !atm_payload_parse (message->payload, &payload, reason_out))
     return TRUE;
-  note_payload (message, payload, seen);
+  note_payload (payload, seen);
   if (!check_claim (requirement, evidence, payload, reason_out))
     return TRUE;
 
