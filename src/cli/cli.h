@@ -35,6 +35,7 @@ typedef struct
   const char *summary;
 } AtmCommand;
 
+gboolean atm_cmd_audit (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
@@ -53,6 +54,7 @@ gboolean atm_cmd_sign (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_add (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_default (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_delete (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_trust_explain (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_reset (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_show (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_verify (AtmCli *cli, int argc, char **argv, GError **error);

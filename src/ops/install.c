@@ -207,12 +207,16 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
 {
   g_autoptr (AtmStoredImage) image = NULL;
   g_autoptr (AtmVerdict) verdict = NULL;
+  g_autoptr (AtmTrace) trace = atm_trace_new ();
+  gboolean allowed = FALSE;
 
   if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
     return FALSE;
   if (image == NULL || !is_meant (image, origin))
     return TRUE;
-  if (!atm_judge_stored (install->system, image, &verdict, install->cancellable, error))
+  allowed = atm_judge_stored (install->system, image, trace, &verdict, install->cancellable, error);
+  atm_judge_record (trace);
+  if (!allowed)
     return FALSE;
   install->image = g_steal_pointer (&image);
   return TRUE;

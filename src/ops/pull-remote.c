@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/pull-remote.h"
 
+#include "ops/judge.h"
 #include "store/remote.h"
 #include "util/sha256.h"
 
@@ -45,25 +46,43 @@ fetch (const AtmSystem *system, const AtmOrigin *origin, AtmTrust *trust, AtmVer
 }
 
 gboolean
+atm_pull_remote_judge (const AtmSystem *system, const AtmOrigin *origin, AtmTrace *trace,
+                       AtmVerdict **verdict_out, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (AtmTrust) trust = NULL;
+
+  return atm_pull_open_trust (system, origin, trace, &trust, error)
+         && fetch (system, origin, trust, verdict_out, cancellable, error);
+}
+
+static gboolean
+decide (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
+        AtmTrace *trace, AtmStore **store_out, AtmStoredImage **image_out, AtmVerdict **verdict_out,
+        GCancellable *cancellable, GError **error)
+{
+  return atm_pull_remote_judge (system, origin, trace, verdict_out, cancellable, error)
+         && atm_pull_open_store (system, store_out, cancellable, error)
+         && atm_pull_find_stored (*store_out, origin->name->familiar, image_out, cancellable, error)
+         && (options->allow_downgrade
+             || atm_judge_check_downgrade (*verdict_out, *image_out, trace, error));
+}
+
+gboolean
 atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
                  const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
                  GError **error)
 {
   g_autofree char *what = atm_origin_to_string (origin);
   const char *reference = origin->name->familiar;
-  g_autoptr (AtmTrust) trust = NULL;
+  g_autoptr (AtmTrace) trace = atm_trace_new ();
   g_autoptr (AtmVerdict) verdict = NULL;
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (AtmStoredImage) image = NULL;
+  gboolean allowed
+      = decide (system, origin, options, trace, &store, &image, &verdict, cancellable, error);
 
-  if (!atm_pull_open_trust (system, origin, &trust, error)
-      || !fetch (system, origin, trust, &verdict, cancellable, error)
-      || !atm_pull_open_store (system, &store, cancellable, error)
-      || !atm_pull_find_stored (store, reference, &image, cancellable, error))
-    return FALSE;
-
-  if (image != NULL && !options->allow_downgrade
-      && !atm_trust_check_downgrade (verdict, image->verdict, error))
+  atm_judge_record (trace);
+  if (!allowed)
     return FALSE;
 
   if (!is_unchanged (image, verdict, what))

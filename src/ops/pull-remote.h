@@ -15,3 +15,16 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_pull_remote (const AtmSystem *system, const AtmOrigin *origin,
                           const AtmPullOptions *options, const AtmReport *report,
                           AtmStoredImage **image_out, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_pull_remote_judge:
+ * @trace: (borrowed): gets what was looked at
+ * @verdict_out: (out) (transfer full): what today's policy says of what the site serves now
+ * @error: of trust/ and store/
+ *
+ * For ops/pull.c: what atm_pull_remote() would decide, but for the rollback guard.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull_remote_judge (const AtmSystem *system, const AtmOrigin *origin, AtmTrace *trace,
+                                AtmVerdict **verdict_out, GCancellable *cancellable,
+                                GError **error);

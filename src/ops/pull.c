@@ -2,6 +2,7 @@
 #include "ops/pull.h"
 
 #include "ops/fetch.h"
+#include "ops/judge.h"
 #include "ops/pull-remote.h"
 #include "ops/served.h"
 #include "registry/short-names.h"
@@ -15,6 +16,7 @@ typedef struct
   const AtmOrigin *origin; /* (borrowed) */
   char *what;              /* (owned): its canonical name */
   AtmTrust *trust;         /* (owned) */
+  AtmTrace *trace;         /* (borrowed): of the trust */
   AtmSource *source;       /* (owned) */
   GBytes *manifest;        /* (owned): as served */
   AtmPlatform *platform;   /* (owned) (nullable): chosen from an index */
@@ -101,8 +103,8 @@ atm_pull_open_store (const AtmSystem *system, AtmStore **store_out, GCancellable
 }
 
 gboolean
-atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust **trust_out,
-                     GError **error)
+atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrace *trace,
+                     AtmTrust **trust_out, GError **error)
 {
   g_autoptr (GProxyResolver) proxies = atm_open_proxies (system);
   const AtmTrustOptions options = {
@@ -110,7 +112,11 @@ atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrust 
     .registries_d = system->registries_d,
     .gpg_home_parent = system->run_dir,
     .proxies = proxies,
+    .trace = trace,
   };
+
+  if (trace != NULL)
+    atm_trace_clear (trace);
 
   return atm_trust_open (&options, origin, trust_out, error);
 }
@@ -129,11 +135,13 @@ find_one (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions
 {
   found->origin = origin;
   found->what = atm_origin_to_string (origin);
-  return atm_pull_open_trust (system, origin, &found->trust, error)
-         && atm_open_source (system, origin, &options->open, report, &found->source, cancellable,
-                             error)
-         && atm_served_fetch_manifest (found->source, origin, found->what, &found->manifest,
-                                       &found->platform, cancellable, error);
+  if (!atm_pull_open_trust (system, origin, found->trace, &found->trust, error)
+      || !atm_open_source (system, origin, &options->open, report, &found->source, cancellable,
+                           error))
+    return FALSE;
+  atm_trust_set_source (found->trust, found->source);
+  return atm_served_fetch_manifest (found->source, origin, found->what, &found->manifest,
+                                    &found->platform, cancellable, error);
 }
 
 /* The first of several that can be had (registry.md 2.3). */
@@ -143,7 +151,7 @@ find_any (const AtmSystem *system, GPtrArray *origins, const AtmPullOptions *opt
 {
   for (guint i = 0;; i++)
     {
-      g_auto (Found) found = { 0 };
+      g_auto (Found) found = { .trace = found_out->trace };
       g_autoptr (GError) local = NULL;
 
       if (find_one (system, origins->pdata[i], options, report, &found, cancellable, &local))
@@ -175,6 +183,34 @@ find (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
          && find_any (system, *origins_out, options, report, found_out, cancellable, error);
 }
 
+gboolean
+atm_pull_judge (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
+                const AtmReport *report, AtmTrace *trace, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) origins = NULL; /* outlives what was found among them */
+  g_auto (Found) found = { .trace = trace };
+  g_autoptr (AtmVerdict) verdict = NULL;
+
+  if (origin->transport == ATM_TRANSPORT_OSTREE)
+    return atm_pull_remote_judge (system, origin, trace, &verdict, cancellable, error);
+  return find (system, origin, options, report, &origins, &found, cancellable, error)
+         && atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict, error);
+}
+
+/* What the policy says of what was found, and whether that may take the place of what is stored. */
+static gboolean
+decide (const AtmSystem *system, const Found *found, const AtmPullOptions *options,
+        AtmStore **store_out, AtmStoredImage **image_out, AtmVerdict **verdict_out,
+        GCancellable *cancellable, GError **error)
+{
+  return atm_trust_judge (found->trust, found->manifest, NULL, cancellable, verdict_out, error)
+         && atm_pull_open_store (system, store_out, cancellable, error)
+         && atm_pull_find_stored (*store_out, found->origin->name->familiar, image_out, cancellable,
+                                  error)
+         && (options->allow_downgrade
+             || atm_judge_check_downgrade (*verdict_out, *image_out, found->trace, error));
+}
+
 static gboolean
 pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
       const AtmReport *report, AtmStoredImage **image_out, GCancellable *cancellable,
@@ -182,24 +218,20 @@ pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
 {
   const char *reference = origin->name->familiar;
   g_autoptr (GPtrArray) origins = NULL; /* outlives what was found among them */
-  g_auto (Found) found = { 0 };
+  g_autoptr (AtmTrace) trace = atm_trace_new ();
+  g_auto (Found) found = { .trace = trace };
   g_autoptr (AtmVerdict) verdict = NULL;
   g_autoptr (AtmStore) store = NULL;
   g_autoptr (AtmStoredImage) image = NULL;
+  gboolean allowed = FALSE;
 
   if (origin->transport == ATM_TRANSPORT_OSTREE)
     return atm_pull_remote (system, origin, options, report, image_out, cancellable, error);
 
-  if (!find (system, origin, options, report, &origins, &found, cancellable, error))
-    return FALSE;
-  atm_trust_set_source (found.trust, found.source);
-  if (!atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict, error)
-      || !atm_pull_open_store (system, &store, cancellable, error)
-      || !atm_pull_find_stored (store, reference, &image, cancellable, error))
-    return FALSE;
-
-  if (image != NULL && !options->allow_downgrade
-      && !atm_trust_check_downgrade (verdict, image->verdict, error))
+  allowed = find (system, origin, options, report, &origins, &found, cancellable, error)
+            && decide (system, &found, options, &store, &image, &verdict, cancellable, error);
+  atm_judge_record (trace);
+  if (!allowed)
     return FALSE;
 
   if (!is_unchanged (image, verdict, found.what))

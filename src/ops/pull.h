@@ -72,12 +72,26 @@ gboolean atm_pull_find_stored (AtmStore *store, const char *reference, AtmStored
                                GCancellable *cancellable, GError **error);
 
 /**
+ * atm_pull_judge:
+ * @trace: (borrowed): gets what was looked at and the decision
+ * @error: as atm_pull(), before anything is fetched but the manifest
+ *
+ * What atm_pull() would decide now, but for the rollback guard: asks the source for the manifest
+ * and stores nothing.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_pull_judge (const AtmSystem *system, const AtmOrigin *origin,
+                         const AtmPullOptions *options, const AtmReport *report, AtmTrace *trace,
+                         GCancellable *cancellable, GError **error);
+
+/**
  * atm_pull_open_trust:
+ * @trace: (nullable): cleared, then filled
  *
  * As atm_trust_open(), with the paths of @system.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin,
+gboolean atm_pull_open_trust (const AtmSystem *system, const AtmOrigin *origin, AtmTrace *trace,
                               AtmTrust **trust_out, GError **error);
 
 /**

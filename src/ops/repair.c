@@ -12,7 +12,7 @@ judge (const AtmSystem *system, const AtmStoredImage *image, const AtmOrigin *or
 {
   g_autoptr (AtmTrust) trust = NULL;
 
-  return atm_pull_open_trust (system, origin, &trust, error)
+  return atm_pull_open_trust (system, origin, NULL, &trust, error)
          && atm_trust_judge (trust, image->manifest, image->signatures, cancellable, verdict_out,
                              error);
 }

@@ -5,6 +5,7 @@
 
 #include "image/name.h"
 #include "store/commit.h"
+#include "store/usage.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/text.h"
@@ -181,6 +182,23 @@ atm_store_load_image (AtmStore *store, const char *reference, AtmStoredImage **i
       return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
                         "The image %s is not in the store; pull it first", shown);
     }
+  *image_out = g_steal_pointer (&image);
+  return TRUE;
+}
+
+gboolean
+atm_store_load_image_commit (AtmStore *store, const char *commit, const char *reference,
+                             AtmStoredImage **image_out, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *ref = atm_ref_encode (reference);
+  g_autoptr (AtmStoredImage) image = NULL;
+
+  if (atm_store_has_commit (store, commit)
+      && !load (store, ref, commit, &image, cancellable, error))
+    return FALSE;
+  if (image == NULL)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_NOT_FOUND,
+                      "The image commit %s is not in the store", commit);
   *image_out = g_steal_pointer (&image);
   return TRUE;
 }

@@ -86,6 +86,18 @@ gboolean atm_store_load_image (AtmStore *store, const char *reference, AtmStored
                                GCancellable *cancellable, GError **error);
 
 /**
+ * atm_store_load_image_commit:
+ * @commit: checksum of an image commit, which needs no name any more
+ * @reference: what it was stored under
+ * @image_out: (out) (transfer full): the image
+ * @error: %ATM_STORE_ERROR_NOT_FOUND: there is no such image; %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_load_image_commit (AtmStore *store, const char *commit, const char *reference,
+                                      AtmStoredImage **image_out, GCancellable *cancellable,
+                                      GError **error);
+
+/**
  * atm_store_list_images:
  * @images_out: (out) (transfer full) (element-type AtmStoredImage): by reference. One that is
  *   damaged is in the list and spoils it for nobody

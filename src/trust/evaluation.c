@@ -15,6 +15,7 @@ atm_evidence_clear (AtmEvidence *evidence)
 {
   g_clear_pointer (&evidence->signatures, g_ptr_array_unref);
   g_clear_pointer (&evidence->missing, g_free);
+  g_clear_pointer (&evidence->source, g_free);
 }
 
 /* What a signature that gpg accepts says: is it about this image? FALSE is “no”, with the reason.
@@ -46,12 +47,28 @@ check_claim (const AtmRequirement *requirement, const AtmEvidence *evidence,
   return TRUE;
 }
 
+static void
+note_claim (const AtmOpenpgp *engine, const AtmSignedMessage *message, AtmTraceSignature *seen)
+{
+  const AtmSignatureClaim *claim = atm_openpgp_get_claim (engine);
+
+  seen->fingerprint = g_strdup (message != NULL ? message->fingerprint : claim->key);
+  seen->created_unix = claim->created_unix;
+}
+
+static void
+note_payload (const AtmPayload *payload, AtmTraceSignature *seen)
+{
+  seen->digest = atm_digest_to_string (&payload->digest);
+  seen->identity = g_strdup (payload->reference);
+}
+
 /* Steps 2 to 5 of trust.md 5 for one signature. FALSE is an error; the answer is in @accepted_out,
    and this is the one place that says yes. */
 static gboolean
 examine (const AtmRequirement *requirement, const AtmEvidence *evidence, AtmOpenpgp *engine,
-         const AtmSignature *signature, AtmVerdict *verdict, gboolean *accepted_out,
-         GError **reason_out, GCancellable *cancellable, GError **error)
+         const AtmSignature *signature, AtmTraceSignature *seen, AtmVerdict *verdict,
+         gboolean *accepted_out, GError **reason_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (AtmSignedMessage) message = NULL;
   g_autoptr (AtmPayload) payload = NULL;
@@ -59,14 +76,18 @@ examine (const AtmRequirement *requirement, const AtmEvidence *evidence, AtmOpen
   *accepted_out = FALSE;
   if (!atm_openpgp_verify (engine, signature->message, &message, reason_out, cancellable, error))
     return FALSE;
-  if (message == NULL || !atm_payload_parse (message->payload, &payload, reason_out)
-      || !check_claim (requirement, evidence, payload, reason_out))
+  note_claim (engine, message, seen);
+  if (message == NULL || !atm_payload_parse (message->payload, &payload, reason_out))
+    return TRUE;
+  note_payload (payload, seen);
+  if (!check_claim (requirement, evidence, payload, reason_out))
     return TRUE;
 
   atm_verdict_add_requirement (verdict, atm_requirement_get_type_name (requirement),
                                message->fingerprint);
   atm_verdict_add_signature (verdict, signature->blob, message->fingerprint, message->created_unix,
                              payload->reference);
+  seen->counted = TRUE;
   *accepted_out = TRUE;
   return TRUE;
 }
@@ -86,7 +107,8 @@ throw_unaccepted (const AtmEvidence *evidence, GString *reasons, guint n, int la
 
 gboolean
 atm_evaluate_signed_by (const AtmRequirement *requirement, const AtmEvidence *evidence,
-                        AtmVerdict *verdict, GCancellable *cancellable, GError **error)
+                        AtmTraceRequirement *trace, AtmVerdict *verdict, GCancellable *cancellable,
+                        GError **error)
 {
   g_autoptr (AtmOpenpgp) engine = NULL;
   g_autoptr (GString) reasons = g_string_new (NULL);
@@ -97,17 +119,23 @@ atm_evaluate_signed_by (const AtmRequirement *requirement, const AtmEvidence *ev
     {
       const AtmSignature *signature = g_ptr_array_index (evidence->signatures, i);
       g_autoptr (GError) reason = NULL;
+      AtmTraceSignature *seen
+          = atm_trace_requirement_add (trace, signature->number, evidence->source);
       gboolean accepted = FALSE;
 
       if (signature->message == NULL)
-        continue;
+        {
+          seen->reason = g_strdup ("a sigstore signature, which this version does not check");
+          continue;
+        }
       if (engine == NULL
           && (!atm_openpgp_new (evidence->gpg_home_parent, &engine, error)
               || !atm_keyring_import (requirement, engine, error)))
         return atm_prefix_error (error, "%s", evidence->place);
-      if (!examine (requirement, evidence, engine, signature, verdict, &accepted, &reason,
+      if (!examine (requirement, evidence, engine, signature, seen, verdict, &accepted, &reason,
                     cancellable, error))
         return atm_prefix_error (error, "signature-%u", signature->number);
+      atm_trace_signature_refuse (seen, reason);
       if (accepted)
         return TRUE;
       g_string_append_printf (reasons, "%ssignature-%u: %s", n > 0 ? "; " : "", signature->number,

@@ -4,6 +4,7 @@
 #include "image/digest.h"
 #include "image/name.h"
 #include "trust/requirement.h"
+#include "trust/trace.h"
 #include "trust/verdict.h"
 
 /* Evaluation: does any of these signatures meet a signedBy requirement? (trust.md 5) */
@@ -18,6 +19,7 @@ typedef struct
   const char *gpg_home_parent; /* (borrowed) */
   char *missing;               /* (owned) (nullable): a sentence for when there is no signature */
   const char *advice;          /* (borrowed): what to do then */
+  char *source; /* (owned) (nullable): where the signatures are from, for the trace */
 } AtmEvidence;
 
 void atm_evidence_clear (AtmEvidence *evidence);
@@ -26,9 +28,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmEvidence, atm_evidence_clear)
 /**
  * atm_evaluate_signed_by:
  * @requirement: (borrowed): of type signedBy
+ * @trace: (borrowed): gets the signatures that were looked at
  * @verdict: (borrowed): gets the requirement and the signature that met it
  * @error: %ATM_TRUST_ERROR; if several signatures were looked at, the code is that of the last
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_evaluate_signed_by (const AtmRequirement *requirement, const AtmEvidence *evidence,
-                                 AtmVerdict *verdict, GCancellable *cancellable, GError **error);
+                                 AtmTraceRequirement *trace, AtmVerdict *verdict,
+                                 GCancellable *cancellable, GError **error);

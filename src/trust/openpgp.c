@@ -33,6 +33,7 @@ struct _AtmOpenpgp
   gpgme_ctx_t context; /* (owned) (nullable) */
   AtmGpgWait *wait;    /* (owned) (nullable) */
   GHashTable *trusted; /* (owned): set of fingerprints of primary keys */
+  AtmSignatureClaim claim;
 };
 
 static gboolean
@@ -120,6 +121,7 @@ atm_openpgp_free (AtmOpenpgp *engine)
     g_debug ("%s stays behind: %s", engine->home, error->message);
   atm_fd_clear (&engine->parent_fd);
   g_hash_table_unref (engine->trusted);
+  g_free (engine->claim.key);
   g_free (engine->name);
   g_free (engine->home);
   g_free (engine);
@@ -290,6 +292,23 @@ is_format_error (gpgme_error_t result)
     }
 }
 
+static void
+keep_claim (AtmOpenpgp *engine, const struct _gpgme_signature *signature)
+{
+  g_clear_pointer (&engine->claim.key, g_free);
+  engine->claim.created_unix = 0;
+  if (signature == NULL || signature->next != NULL)
+    return;
+  engine->claim.key = g_strdup (signature->fpr);
+  engine->claim.created_unix = (gint64) signature->timestamp;
+}
+
+const AtmSignatureClaim *
+atm_openpgp_get_claim (const AtmOpenpgp *engine)
+{
+  return &engine->claim;
+}
+
 /* The table of trust.md 8.3, in its order; @output is NULL of a detached signature. */
 static gboolean
 check_result (AtmOpenpgp *engine, gpgme_error_t result, const Output *output, char **primary_out,
@@ -298,6 +317,7 @@ check_result (AtmOpenpgp *engine, gpgme_error_t result, const Output *output, ch
   gpgme_verify_result_t verified = gpgme_op_verify_result (engine->context);
   const struct _gpgme_signature *signature = verified != NULL ? verified->signatures : NULL;
 
+  keep_claim (engine, signature);
   if (output != NULL && output->full)
     return atm_throw (reason_out, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED,
                       "the message unpacks to more than %d bytes, so it is no simple signature",

@@ -72,6 +72,21 @@ gboolean atm_openpgp_verify_detached (AtmOpenpgp *engine, GBytes *data, GBytes *
                                       AtmSignedMessage **signed_out, GError **reason_out,
                                       GCancellable *cancellable, GError **error);
 
+/* What the signature that was looked at last says of itself. Nobody has vouched for it, unless it
+   was accepted. */
+typedef struct
+{
+  char *key;           /* (owned) (nullable): a fingerprint or an ID, of a subkey perhaps */
+  gint64 created_unix; /* 0: unknown */
+} AtmSignatureClaim;
+
+/**
+ * atm_openpgp_get_claim:
+ *
+ * Returns: (transfer none): valid until the next signature is looked at
+ */
+const AtmSignatureClaim *atm_openpgp_get_claim (const AtmOpenpgp *engine);
+
 /**
  * atm_openpgp_get_context:
  *

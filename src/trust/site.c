@@ -21,9 +21,22 @@ check_bounds (const AtmSiteProof *proof, GError **error)
   return TRUE;
 }
 
+static void
+note (const AtmOpenpgp *engine, const AtmSignedMessage *message, const GError *reason,
+      AtmTraceSignature *seen)
+{
+  const AtmSignatureClaim *claim = atm_openpgp_get_claim (engine);
+
+  seen->counted = message != NULL;
+  seen->fingerprint = g_strdup (message != NULL ? message->fingerprint : claim->key);
+  seen->created_unix = claim->created_unix;
+  atm_trace_signature_refuse (seen, reason);
+}
+
 gboolean
 atm_site_evaluate_signed_by (const AtmRequirement *requirement, const AtmSiteProof *proof,
-                             const char *place, const char *gpg_home_parent, AtmVerdict *verdict,
+                             const char *place, const char *gpg_home_parent,
+                             AtmTraceRequirement *trace, AtmVerdict *verdict,
                              GCancellable *cancellable, GError **error)
 {
   g_autoptr (AtmOpenpgp) engine = NULL;
@@ -47,10 +60,12 @@ atm_site_evaluate_signed_by (const AtmRequirement *requirement, const AtmSitePro
       GBytes *blob = proof->signatures->pdata[i];
       g_autoptr (AtmSignedMessage) message = NULL;
       g_autoptr (GError) reason = NULL;
+      AtmTraceSignature *seen = atm_trace_requirement_add (trace, i + 1, "the site");
 
       if (!atm_openpgp_verify_detached (engine, proof->commit, blob, &message, &reason, cancellable,
                                         error))
         return atm_prefix_error (error, "signature %u of the commit", i + 1);
+      note (engine, message, reason, seen);
       if (message != NULL)
         {
           atm_verdict_add_site_requirement (verdict, atm_requirement_get_type_name (requirement),

@@ -46,7 +46,9 @@ struct _AtmTrust
   char *dir; /* (owned) (nullable): of a “dir:” image: where its signatures are, too */
   gboolean from_site;
   Rules image;
-  Rules site; /* if from_site */
+  Rules site;          /* if from_site */
+  AtmTrace *own_trace; /* (owned) (nullable): where nobody asked for one */
+  AtmTrace *trace;     /* (borrowed) */
 };
 
 void
@@ -67,6 +69,7 @@ atm_trust_free (AtmTrust *trust)
   g_free (trust->dir);
   rules_clear (&trust->image);
   rules_clear (&trust->site);
+  atm_trace_free (trust->own_trace);
   g_free (trust);
 }
 
@@ -114,18 +117,49 @@ check_possible (const AtmTrust *trust, const Rules *rules, const AtmRequirement 
   return TRUE;
 }
 
+static AtmTraceRequirement *
+get_traced (const AtmTraceList *list, guint i)
+{
+  return g_ptr_array_index (list->requirements, i);
+}
+
+static AtmTraceList *
+trace_list (const Rules *rules, char **scopes)
+{
+  const char *const data[] = { "keyData", NULL };
+  AtmTraceList *list
+      = atm_trace_list_new (rules->transport, (const char *const *) scopes, rules->scope);
+
+  for (guint i = 0; i < rules->list->len; i++)
+    {
+      const AtmRequirement *requirement = g_ptr_array_index (rules->list, i);
+      const char *const *paths = (const char *const *) requirement->key_paths;
+
+      atm_trace_list_add (list, atm_requirement_get_type_name (requirement),
+                          requirement->key_data != NULL ? data : paths,
+                          requirement->identity != NULL
+                              ? atm_identity_get_type_name (requirement->identity)
+                              : NULL);
+    }
+  return list;
+}
+
 static gboolean
 select_list (const AtmTrust *trust, const char *transport, char **scopes, char *narrow_scope,
-             Rules *rules, GError **error)
+             Rules *rules, AtmTraceList **trace, GError **error)
 {
   rules->transport = transport;
   rules->list
       = atm_policy_select (trust->policy, transport, (const char *const *) scopes, &rules->scope);
   rules->place = describe_place (trust, rules);
   rules->narrow_scope = narrow_scope;
+  *trace = trace_list (rules, scopes);
   for (guint i = 0; i < rules->list->len; i++)
     if (!check_possible (trust, rules, g_ptr_array_index (rules->list, i), error))
-      return FALSE;
+      {
+        get_traced (*trace, i)->state = ATM_TRACE_NOT_MET;
+        return FALSE;
+      }
   return TRUE;
 }
 
@@ -142,11 +176,31 @@ select_lists (AtmTrust *trust, const AtmOrigin *origin, GError **error)
     return select_list (trust, transport, scopes,
                         trust->name != NULL ? atm_name_get_repository (trust->name)
                                             : atm_text_escape (scopes[0]),
-                        &trust->image, error);
+                        &trust->image, &trust->trace->image, error);
   names = atm_name_dup_scopes (trust->name, TRUE);
-  return select_list (trust, transport, scopes, atm_text_escape (origin->site), &trust->site, error)
+  return select_list (trust, transport, scopes, atm_text_escape (origin->site), &trust->site,
+                      &trust->trace->site, error)
          && select_list (trust, "docker", names, atm_name_get_repository (trust->name),
-                         &trust->image, error);
+                         &trust->image, &trust->trace->image, error);
+}
+
+static gboolean
+load_policy (AtmTrust *trust, const char *path, GError **error)
+{
+  if (!atm_policy_load (path, trust->config_dir, &trust->policy, error))
+    return FALSE;
+  trust->trace->policy_path = g_strdup (atm_policy_get_path (trust->policy));
+  return TRUE;
+}
+
+/* What leaves the room and what the trace says is one sentence. */
+static gboolean
+refuse (AtmTrust *trust, GError **local, GError **error)
+{
+  (void) atm_refusal_name (local, trust->reference);
+  atm_trace_finish (trust->trace, *local);
+  g_propagate_error (error, g_steal_pointer (local));
+  return FALSE;
 }
 
 gboolean
@@ -154,7 +208,10 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
                 GError **error)
 {
   g_autoptr (AtmTrust) trust = g_new0 (AtmTrust, 1);
+  g_autoptr (GError) local = NULL;
 
+  trust->own_trace = options->trace == NULL ? atm_trace_new () : NULL;
+  trust->trace = options->trace != NULL ? options->trace : trust->own_trace;
   trust->registries_d = g_strdup (options->registries_d);
   trust->gpg_home_parent = g_strdup (options->gpg_home_parent);
   trust->config_dir
@@ -175,9 +232,9 @@ atm_trust_open (const AtmTrustOptions *options, const AtmOrigin *origin, AtmTrus
     }
   else if (origin->transport == ATM_TRANSPORT_DIR)
     trust->dir = g_strdup (origin->path);
-  if (!atm_policy_load (options->policy_path, trust->config_dir, &trust->policy, error)
-      || !select_lists (trust, origin, error))
-    return atm_refusal_name (error, trust->reference);
+  trust->trace->reference = g_strdup (trust->reference);
+  if (!load_policy (trust, options->policy_path, &local) || !select_lists (trust, origin, &local))
+    return refuse (trust, &local, error);
   *trust_out = g_steal_pointer (&trust);
   return TRUE;
 }
@@ -224,9 +281,15 @@ ask_source (AtmTrust *trust, const AtmDigest *digest, AtmSourceSignatures *signa
   return TRUE;
 }
 
+static char *
+dup_place (const char *base_url, const char *path, const AtmDigest *digest)
+{
+  return g_strdup_printf ("%s/%s@sha256=%s", base_url, path, digest->hex);
+}
+
 static gboolean
 read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out, char **source_out,
-                GCancellable *cancellable, GError **error)
+                char **place_out, GCancellable *cancellable, GError **error)
 {
   const AtmLookasideWeb web = { .proxies = trust->proxies };
   g_auto (AtmSourceSignatures) kept = { 0 };
@@ -237,6 +300,7 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
   if (trust->dir != NULL)
     {
       *source_out = g_strdup_printf ("There is no file signature-1 in %s", trust->dir);
+      *place_out = g_strdup (trust->dir);
       return atm_lookaside_read_dir (trust->dir, digest, blobs_out, cancellable, error);
     }
   if (trust->name == NULL)
@@ -251,6 +315,7 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
   if (kept.document != NULL)
     {
       *source_out = g_strdup_printf ("There is no signature for it in %s", kept.url);
+      *place_out = g_strdup (kept.url);
       return atm_extension_parse (kept.document, blobs_out, error)
              || atm_prefix_error (error, "The signatures in %s cannot be used", kept.url);
     }
@@ -265,7 +330,40 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
       url = fallback;
     }
   *source_out = g_strdup_printf ("There is no signature for it in %s", url);
+  *place_out = dup_place (url, kept.name->path, digest);
   return atm_lookaside_read (url, kept.name->path, digest, &web, blobs_out, cancellable, error);
+}
+
+static gboolean
+read_places (AtmTrust *trust, const AtmDigest *digest, AtmEvidence *evidence, GPtrArray **blobs_out,
+             GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  gboolean read = read_lookaside (trust, digest, blobs_out, &evidence->missing, &evidence->source,
+                                  cancellable, &local);
+
+  if (evidence->source != NULL)
+    atm_trace_add_place (trust->trace, evidence->source, read ? (*blobs_out)->len : 0, local);
+  if (!read)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return read;
+}
+
+/* It spoils the image for all requirements that look at signatures; the first of them tells. */
+static void
+note_unreadable (const AtmTrust *trust, guint number, const char *source, const GError *reason)
+{
+  for (guint i = 0; i < trust->image.list->len; i++)
+    {
+      const AtmRequirement *requirement = g_ptr_array_index (trust->image.list, i);
+      AtmTraceRequirement *traced = get_traced (trust->trace->image, i);
+
+      if (requirement->type != ATM_REQUIREMENT_SIGNED_BY)
+        continue;
+      traced->state = ATM_TRACE_NOT_MET;
+      atm_trace_signature_refuse (atm_trace_requirement_add (traced, number, source), reason);
+      return;
+    }
 }
 
 /* All of them, so that one that is none fails the image whatever the others say. */
@@ -278,13 +376,14 @@ load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored, At
   if (stored != NULL)
     {
       blobs = g_ptr_array_ref (stored);
+      evidence->source = g_strdup (trust->from_site ? "the site" : "the store");
       evidence->missing
           = g_strdup (trust->from_site ? "The site keeps no signature of the publisher with it"
                                        : "No signature was stored with it when it was pulled");
       evidence->advice = trust->from_site ? "pull it there again, under a policy that asks for one"
                                           : "pull the image again";
     }
-  else if (!read_lookaside (trust, digest, &blobs, &evidence->missing, cancellable, error))
+  else if (!read_places (trust, digest, evidence, &blobs, cancellable, error))
     return FALSE;
   if (blobs->len > ATM_SIGNATURES_MAX)
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED,
@@ -292,9 +391,14 @@ load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored, At
   for (guint i = 0; i < blobs->len; i++)
     {
       AtmSignature *signature = NULL;
+      g_autoptr (GError) local = NULL;
 
-      if (!atm_signature_new (i + 1, g_ptr_array_index (blobs, i), &signature, error))
-        return FALSE;
+      if (!atm_signature_new (i + 1, g_ptr_array_index (blobs, i), &signature, &local))
+        {
+          note_unreadable (trust, i + 1, evidence->source, local);
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
       g_ptr_array_add (evidence->signatures, signature);
     }
   return TRUE;
@@ -317,26 +421,34 @@ needs_signatures (const AtmTrust *trust)
 
 static gboolean
 meet (const AtmTrust *trust, const AtmRequirement *requirement, const AtmEvidence *evidence,
-      AtmVerdict *verdict, GCancellable *cancellable, GError **error)
+      AtmTraceRequirement *traced, AtmVerdict *verdict, GCancellable *cancellable, GError **error)
 {
+  traced->state = ATM_TRACE_NOT_MET;
   if (!check_possible (trust, &trust->image, requirement, error))
     return FALSE;
-  if (requirement->type == ATM_REQUIREMENT_SIGNED_BY)
-    return atm_evaluate_signed_by (requirement, evidence, verdict, cancellable, error);
-  atm_verdict_add_requirement (verdict, atm_requirement_get_type_name (requirement), NULL);
+  if (requirement->type != ATM_REQUIREMENT_SIGNED_BY)
+    atm_verdict_add_requirement (verdict, atm_requirement_get_type_name (requirement), NULL);
+  else if (!atm_evaluate_signed_by (requirement, evidence, traced, verdict, cancellable, error))
+    return FALSE;
+  traced->state = ATM_TRACE_MET;
   return TRUE;
 }
 
 static gboolean
 meet_site (const AtmTrust *trust, const AtmRequirement *requirement, const AtmSiteProof *proof,
-           AtmVerdict *verdict, GCancellable *cancellable, GError **error)
+           AtmTraceRequirement *traced, AtmVerdict *verdict, GCancellable *cancellable,
+           GError **error)
 {
+  traced->state = ATM_TRACE_NOT_MET;
   if (!check_possible (trust, &trust->site, requirement, error))
     return FALSE;
-  if (requirement->type == ATM_REQUIREMENT_SIGNED_BY)
-    return atm_site_evaluate_signed_by (requirement, proof, trust->site.place,
-                                        trust->gpg_home_parent, verdict, cancellable, error);
-  atm_verdict_add_site_requirement (verdict, atm_requirement_get_type_name (requirement), NULL);
+  if (requirement->type != ATM_REQUIREMENT_SIGNED_BY)
+    atm_verdict_add_site_requirement (verdict, atm_requirement_get_type_name (requirement), NULL);
+  else if (!atm_site_evaluate_signed_by (requirement, proof, trust->site.place,
+                                         trust->gpg_home_parent, traced, verdict, cancellable,
+                                         error))
+    return FALSE;
+  traced->state = ATM_TRACE_MET;
   return TRUE;
 }
 
@@ -349,8 +461,8 @@ judge_site (const AtmTrust *trust, const AtmSiteProof *proof, AtmVerdict *verdic
                       "nothing is kept of what the site said for it; pull the image again");
   atm_verdict_set_site (verdict, trust->reference, trust->site.scope, proof->commit);
   for (guint i = 0; i < trust->site.list->len; i++)
-    if (!meet_site (trust, g_ptr_array_index (trust->site.list, i), proof, verdict, cancellable,
-                    error))
+    if (!meet_site (trust, g_ptr_array_index (trust->site.list, i), proof,
+                    get_traced (trust->trace->site, i), verdict, cancellable, error))
       return FALSE;
   return TRUE;
 }
@@ -368,6 +480,7 @@ judge (AtmTrust *trust, const AtmSiteProof *proof, GBytes *manifest, GPtrArray *
 
   evidence.signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_signature_free);
   atm_digest_of (ATM_HASH_SHA256, manifest, &evidence.digest);
+  trust->trace->digest = atm_digest_to_string (&evidence.digest);
   verdict = atm_verdict_new (trust->image_reference, trust->image.transport, trust->image.scope,
                              &evidence.digest);
   if (trust->from_site && !judge_site (trust, proof, verdict, cancellable, error))
@@ -376,8 +489,8 @@ judge (AtmTrust *trust, const AtmSiteProof *proof, GBytes *manifest, GPtrArray *
       && !load_signatures (trust, &evidence.digest, stored, &evidence, cancellable, error))
     return FALSE;
   for (guint i = 0; i < trust->image.list->len; i++)
-    if (!meet (trust, g_ptr_array_index (trust->image.list, i), &evidence, verdict, cancellable,
-               error))
+    if (!meet (trust, g_ptr_array_index (trust->image.list, i), &evidence,
+               get_traced (trust->trace->image, i), verdict, cancellable, error))
       return FALSE;
   *verdict_out = g_steal_pointer (&verdict);
   return TRUE;
@@ -387,8 +500,11 @@ gboolean
 atm_trust_judge (AtmTrust *trust, GBytes *manifest, GPtrArray *stored, GCancellable *cancellable,
                  AtmVerdict **verdict_out, GError **error)
 {
-  if (!judge (trust, NULL, manifest, stored, cancellable, verdict_out, error))
-    return atm_refusal_name (error, trust->reference);
+  g_autoptr (GError) local = NULL;
+
+  if (!judge (trust, NULL, manifest, stored, cancellable, verdict_out, &local))
+    return refuse (trust, &local, error);
+  atm_trace_finish (trust->trace, NULL);
   return TRUE;
 }
 
@@ -397,7 +513,10 @@ atm_trust_judge_site (AtmTrust *trust, const AtmSiteProof *proof, GBytes *manife
                       GPtrArray *stored, GCancellable *cancellable, AtmVerdict **verdict_out,
                       GError **error)
 {
-  if (!judge (trust, proof, manifest, stored, cancellable, verdict_out, error))
-    return atm_refusal_name (error, trust->reference);
+  g_autoptr (GError) local = NULL;
+
+  if (!judge (trust, proof, manifest, stored, cancellable, verdict_out, &local))
+    return refuse (trust, &local, error);
+  atm_trace_finish (trust->trace, NULL);
   return TRUE;
 }

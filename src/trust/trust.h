@@ -5,6 +5,7 @@
 
 #include "image/origin.h"
 #include "image/source.h"
+#include "trust/trace.h"
 #include "trust/verdict.h"
 
 /* The face of trust/: is this image allowed here? (trust.md 1 and 5) */
@@ -57,6 +58,8 @@ typedef struct
                                   signatures that no registries.d names */
   GProxyResolver *proxies;     /* (borrowed) (nullable): on the way to web servers with signatures;
                                   %NULL: none */
+  AtmTrace *trace; /* (borrowed) (nullable): new or cleared; gets what is looked at and the
+                      decision, and must outlive the AtmTrust */
 } AtmTrustOptions;
 
 typedef struct _AtmTrust AtmTrust;

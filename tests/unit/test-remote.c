@@ -453,7 +453,7 @@ test_stored (void)
       g_autoptr (GError) error = NULL;
 
       write_policy (host, table[i].policy, HTTP);
-      g_assert_cmpint (atm_judge_stored (&host->system, image, &verdict, NULL, &error), ==,
+      g_assert_cmpint (atm_judge_stored (&host->system, image, NULL, &verdict, NULL, &error), ==,
                        table[i].code < 0);
       if (table[i].code >= 0)
         g_assert_error (error, ATM_TRUST_ERROR, table[i].code);
@@ -467,11 +467,11 @@ test_stored (void)
     g_autoptr (AtmVerdict) verdict = NULL;
     g_autoptr (GError) error = NULL;
 
-    g_assert_false (atm_judge_stored (&loose->system, unproven, &verdict, NULL, &error));
+    g_assert_false (atm_judge_stored (&loose->system, unproven, NULL, &verdict, NULL, &error));
     g_assert_error (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED);
     g_clear_pointer (&unproven, atm_stored_image_free);
     unproven = pull_ok (loose, HTTP, GOOD);
-    g_assert_true (atm_judge_stored (&loose->system, unproven, &verdict, NULL, NULL));
+    g_assert_true (atm_judge_stored (&loose->system, unproven, NULL, &verdict, NULL, NULL));
   }
 }
 
@@ -638,7 +638,7 @@ test_no_proof (void)
   write_policy (host, POLICY (ACCEPT, ACCEPT), BARE);
   image = pull_ok (host, BARE, GOOD);
   g_clear_pointer (&image->site_commit, g_bytes_unref);
-  g_assert_false (atm_judge_stored (&host->system, image, &none, NULL, &error));
+  g_assert_false (atm_judge_stored (&host->system, image, NULL, &none, NULL, &error));
   g_assert_error (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED);
 }
 
