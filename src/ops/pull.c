@@ -7,6 +7,7 @@
 #include "ops/served.h"
 #include "registry/short-names.h"
 #include "registry/watchdog.h"
+#include "trust/refusal.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -127,6 +128,26 @@ atm_pull_dup_partials_path (const AtmSystem *system)
   return g_build_filename (system->checkout, ".storage", "blobs", NULL);
 }
 
+/* Refusals of trust.md 20 that the rooms below see before trust/ is asked, and do not call so. */
+static gboolean
+refuse (GError **error, AtmTrustError kind, const char *what)
+{
+  if (error != NULL && g_str_has_prefix ((*error)->message, what))
+    {
+      /* A registry's client has named the image already. */
+      (void) atm_refusal_convert (error, kind);
+      return atm_prefix_error (error, "trust: %s", atm_trust_error_get_kind (kind));
+    }
+  (void) atm_refusal_convert (error, kind);
+  return atm_refusal_name (error, what);
+}
+
+static gboolean
+matches (GError **error, GQuark domain, int code)
+{
+  return error != NULL && g_error_matches (*error, domain, code);
+}
+
 /* The order is that of trust.md 1: nobody is asked for a blob, and nothing is made here, before the
    policy has allowed the manifest. */
 static gboolean
@@ -140,8 +161,12 @@ find_one (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions
                            error))
     return FALSE;
   atm_trust_set_source (found->trust, found->source);
-  return atm_served_fetch_manifest (found->source, origin, found->what, &found->manifest,
-                                    &found->platform, cancellable, error);
+  if (atm_served_fetch_manifest (found->source, origin, found->what, &found->manifest,
+                                 &found->platform, cancellable, error))
+    return TRUE;
+  if (matches (error, ATM_DIGEST_ERROR, ATM_DIGEST_ERROR_MISMATCH))
+    return refuse (error, ATM_TRUST_ERROR_MANIFEST_DIGEST, found->what);
+  return FALSE;
 }
 
 /* The first of several that can be had (registry.md 2.3). */
@@ -239,7 +264,9 @@ pull (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
       g_clear_pointer (&image, atm_stored_image_free);
       atm_store_set_layer_limits (store, options->layer_max_bytes, options->skip_invalid_names);
       if (!import (system, store, &found, verdict, options, report, cancellable, error))
-        return atm_prefix_error (error, "%s", found.what);
+        return matches (error, ATM_CONFIG_ERROR, ATM_CONFIG_ERROR_PLATFORM)
+                   ? refuse (error, ATM_TRUST_ERROR_PLATFORM_MISMATCH, found.what)
+                   : atm_prefix_error (error, "%s", found.what);
       if (!atm_store_load_image (store, reference, &image, cancellable, error))
         return FALSE;
       if (image->notice != NULL)

@@ -394,13 +394,42 @@ serve (const char *folder, char **port_out)
   return process;
 }
 
-/* (transfer full): the hex of the digest of the manifest. */
-static char *
+/* (transfer full): @text with @from replaced by @to, once. */
+static GBytes *
+replace (GBytes *text, const char *from, const char *to)
+{
+  g_autoptr (GString) copy
+      = g_string_new_len (g_bytes_get_data (text, NULL), (gssize) g_bytes_get_size (text));
+
+  g_assert_cmpuint (g_string_replace (copy, from, to, 1), ==, 1);
+  return g_string_free_to_bytes (g_steal_pointer (&copy));
+}
+
+/* Makes the configuration say that the image is for a host that there is not, and the manifest
+   name that configuration. */
+static void
+make_foreign (AtmTestRegistry *registry, AtmTestImage *image, const char *architecture)
+{
+  g_autofree char *from = g_strdup_printf ("\"%s\"", architecture), *old_digest = NULL,
+                  *new_digest = NULL;
+  g_autoptr (GBytes) config = replace (image->config, from, "\"pdp11\""),
+                     old = g_steal_pointer (&image->manifest);
+  AtmDigest digest;
+
+  atm_digest_of (ATM_HASH_SHA256, image->config, &digest);
+  old_digest = atm_digest_to_string (&digest);
+  new_digest = atm_test_registry_put_blob (registry, "ns/app", config);
+  image->manifest = replace (old, old_digest, new_digest);
+  atm_test_registry_put_manifest (registry, "ns/app", "foreign", ATM_TYPE_OCI_MANIFEST,
+                                  image->manifest);
+}
+
+/* (transfer full): an image, which the registry has under the tag “1”. */
+static AtmTestImage *
 fill_registry (AtmTestRegistry *registry)
 {
-  g_autoptr (AtmTestImage) image = atm_test_image_new ();
+  AtmTestImage *image = atm_test_image_new ();
   g_autofree char *config = NULL;
-  AtmDigest digest;
 
   atm_test_image_add (image, "d etc\nf etc/name app\n");
   atm_test_image_end (image);
@@ -408,8 +437,27 @@ fill_registry (AtmTestRegistry *registry)
     g_free (atm_test_registry_put_blob (registry, "ns/app", image->blobs->pdata[i]));
   config = atm_test_registry_put_blob (registry, "ns/app", image->config);
   atm_test_registry_put_manifest (registry, "ns/app", "1", ATM_TYPE_OCI_MANIFEST, image->manifest);
-  atm_digest_of (ATM_HASH_SHA256, image->manifest, &digest);
-  return g_strdup (digest.hex);
+  return image;
+}
+
+/* Puts an index before the image: the tag means it from now on. */
+static GBytes *
+put_index (AtmTestRegistry *registry, AtmTestImage *image, const char *architecture)
+{
+  g_autofree char *digest = NULL, *text = NULL;
+  AtmDigest id;
+  GBytes *index = NULL;
+
+  atm_digest_of (ATM_HASH_SHA256, image->manifest, &id);
+  digest = atm_digest_to_string (&id);
+  text = g_strdup_printf (
+      "{\"schemaVersion\":2,\"mediaType\":\"" ATM_TYPE_OCI_INDEX "\",\"manifests\":[{"
+      "\"mediaType\":\"" ATM_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":%" G_GSIZE_FORMAT
+      ",\"platform\":{\"os\":\"linux\",\"architecture\":\"%s\"}}]}",
+      digest, g_bytes_get_size (image->manifest), architecture);
+  index = g_bytes_new (text, strlen (text));
+  atm_test_registry_put_manifest (registry, "ns/app", "1", ATM_TYPE_OCI_INDEX, index);
+  return index;
 }
 
 static void
@@ -439,64 +487,151 @@ pull (AtmSystem *system, AtmStoredImage **image_out, GError **error)
   return atm_pull (system, origin, &options, &report, image_out, NULL, error);
 }
 
-static void
-test_pull (void)
+/* A host whose policy trusts the key a, a registry with an image, and a web server for signatures.
+ */
+typedef struct
 {
-  g_autoptr (AtmTestRegistry) registry = atm_test_registry_new ();
-  g_autoptr (AtmTestStore) store = atm_test_store_new ();
-  g_autoptr (GSubprocess) server = NULL;
-  g_autofree char *folder = atm_test_scratch_path (), *scratch = atm_test_scratch_path ();
-  g_autofree char *hex = NULL, *port = NULL, *conf = NULL, *yaml = NULL, *digest = NULL;
-  g_autofree char *policy = atm_test_publisher_file ("policy.json"),
-                  *conf_path = atm_test_publisher_file ("registries.conf"),
-                  *checkout = g_build_filename (scratch, "checkout", NULL),
-                  *yaml_path = g_build_filename (scratch, "web.yaml", NULL),
-                  *sigs = g_build_filename (folder, "sigs", NULL);
-  AtmSystem system = { .repository = store->path,
-                       .checkout = checkout,
-                       .run_dir = world->run,
-                       .policy = policy,
-                       .registries_d = scratch,
-                       .registries_conf = conf_path };
-  g_autofree char *args = g_strdup_printf ("--passphrase= -u %s! --sign", world->a);
-  g_autoptr (GBytes) payload = NULL, blob = NULL;
-  g_autoptr (AtmStoredImage) image = NULL;
-  g_autoptr (GError) unsigned_error = NULL, error = NULL;
-  AtmStoredImage *none = NULL;
+  AtmTestRegistry *registry; /* (owned) (nullable): not installed */
+  AtmTestImage *image;       /* (owned) */
+  AtmTestStore *store;       /* (owned) */
+  GSubprocess *server;       /* (owned) */
+  char *sigs;                /* (owned) */
+  AtmSystem system;          /* its strings (owned) */
+} Site;
 
-  if (registry == NULL)
+static void
+site_init (Site *site)
+{
+  g_autofree char *folder = atm_test_scratch_path (), *scratch = atm_test_scratch_path ();
+  g_autofree char *port = NULL, *conf = NULL, *yaml = NULL,
+                  *yaml_path = g_build_filename (scratch, "web.yaml", NULL);
+
+  site->registry = atm_test_registry_new ();
+  if (site->registry == NULL)
     {
       g_test_skip ("docker-registry is not installed");
       return;
     }
   write_policy ();
-  hex = fill_registry (registry);
-  digest = g_strconcat ("sha256:", hex, NULL);
-  server = serve (folder, &port);
+  site->image = fill_registry (site->registry);
+  site->store = atm_test_store_new ();
+  site->sigs = g_build_filename (folder, "sigs", NULL);
+  site->server = serve (folder, &port);
   conf = g_strdup_printf ("[[registry]]\nprefix = \"reg.test:5000\"\nlocation = \"%s\"\n"
                           "insecure = true\n",
-                          atm_test_registry_get_host (registry));
+                          atm_test_registry_get_host (site->registry));
   yaml = g_strdup_printf ("docker: {'%s': {lookaside: 'http://127.0.0.1:%s/sigs/'}}\n",
-                          atm_test_registry_get_host (registry), port);
+                          atm_test_registry_get_host (site->registry), port);
   write_text ("registries.conf", conf);
   g_assert_true (g_file_set_contents (yaml_path, yaml, -1, NULL));
+  site->system.repository = g_strdup (site->store->path);
+  site->system.checkout = g_build_filename (scratch, "checkout", NULL);
+  site->system.run_dir = g_strdup (world->run);
+  site->system.policy = atm_test_publisher_file ("policy.json");
+  site->system.registries_conf = atm_test_publisher_file ("registries.conf");
+  site->system.registries_d = g_steal_pointer (&scratch);
+}
 
-  /* Row 77. */
-  g_assert_false (pull (&system, &none, &unsigned_error));
-  g_assert_error (unsigned_error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED);
-  g_assert_cmpuint (atm_test_count_refs (store), ==, 0);
+static void
+site_clear (Site *site)
+{
+  if (site->server != NULL)
+    {
+      g_subprocess_force_exit (site->server);
+      g_assert_true (g_subprocess_wait (site->server, NULL, NULL));
+      g_object_unref (site->server);
+    }
+  atm_test_registry_free (site->registry);
+  atm_test_image_free (site->image);
+  atm_test_store_free (site->store);
+  g_free (site->sigs);
+  g_free (site->system.repository);
+  g_free (site->system.checkout);
+  g_free (site->system.run_dir);
+  g_free (site->system.policy);
+  g_free (site->system.registries_conf);
+  g_free (site->system.registries_d);
+}
 
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Site, site_clear)
+
+/* Signs @manifest as the image of the tests with the key a. */
+static GBytes *
+sign (Site *site, GBytes *manifest)
+{
+  g_autofree char *args = g_strdup_printf ("--passphrase= -u %s! --sign", world->a);
+  g_autofree char *digest = NULL;
+  g_autoptr (GBytes) payload = NULL;
+  GBytes *blob = NULL;
+  AtmDigest id;
+
+  atm_digest_of (ATM_HASH_SHA256, manifest, &id);
+  digest = atm_digest_to_string (&id);
   payload = atm_test_signer_payload (digest, ATM_TEST_IMAGE);
   blob = atm_test_signer_run (world->home, payload, args);
-  publish (sigs, "ns/app", hex, blob);
-  g_assert_true (pull (&system, &image, &error));
+  publish (site->sigs, "ns/app", id.hex, blob);
+  return blob;
+}
+
+static void
+test_pull (void)
+{
+  g_auto (Site) site = { 0 };
+  g_autoptr (GBytes) blob = NULL;
+  g_autoptr (AtmStoredImage) image = NULL;
+  g_autoptr (GError) unsigned_error = NULL, error = NULL;
+  AtmStoredImage *none = NULL;
+
+  site_init (&site);
+  if (site.registry == NULL)
+    return;
+
+  /* Row 77. */
+  g_assert_false (pull (&site.system, &none, &unsigned_error));
+  g_assert_error (unsigned_error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED);
+  g_assert_cmpuint (atm_test_count_refs (site.store), ==, 0);
+
+  blob = sign (&site, site.image->manifest);
+  g_assert_true (pull (&site.system, &image, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (image->signatures->len, ==, 1);
   g_assert_true (g_bytes_equal (image->signatures->pdata[0], blob));
-  atm_test_fsck (store);
+  atm_test_fsck (site.store);
+}
 
-  g_subprocess_force_exit (server);
-  g_assert_true (g_subprocess_wait (server, NULL, NULL));
+/* Rows 63 and 65: what counts is the signature of the image for this host. */
+static void
+test_index (void)
+{
+  g_autoptr (AtmPlatform) host = atm_platform_new_host ();
+  g_auto (Site) site = { 0 };
+  g_autoptr (GBytes) index = NULL, of_index = NULL, of_image = NULL, other_index = NULL,
+                     of_other = NULL;
+  g_autoptr (AtmStoredImage) image = NULL;
+  g_autoptr (GError) only_index = NULL, mismatch = NULL, error = NULL;
+  AtmStoredImage *none = NULL;
+
+  site_init (&site);
+  if (site.registry == NULL)
+    return;
+  index = put_index (site.registry, site.image, host->architecture);
+  of_index = sign (&site, index);
+  g_assert_false (pull (&site.system, &none, &only_index));
+  g_assert_error (only_index, ATM_TRUST_ERROR, ATM_TRUST_ERROR_UNSIGNED);
+  g_assert_cmpuint (atm_test_count_refs (site.store), ==, 0);
+
+  of_image = sign (&site, site.image->manifest);
+  g_assert_true (pull (&site.system, &image, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_bytes_equal (image->manifest, site.image->manifest));
+
+  make_foreign (site.registry, site.image, host->architecture);
+  other_index = put_index (site.registry, site.image, host->architecture);
+  of_other = sign (&site, site.image->manifest);
+  g_assert_false (pull (&site.system, &none, &mismatch));
+  g_assert_error (mismatch, ATM_TRUST_ERROR, ATM_TRUST_ERROR_PLATFORM_MISMATCH);
+  g_assert_true (
+      g_str_has_prefix (mismatch->message, "trust: platform-mismatch: " ATM_TEST_IMAGE ": "));
 }
 
 int
@@ -513,6 +648,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/trust-registry/extension", test_extension);
   g_test_add_func ("/trust-registry/mirror", test_mirror);
   g_test_add_func ("/trust-registry/pull", test_pull);
+  g_test_add_func ("/trust-registry/index", test_index);
   result = g_test_run ();
   atm_test_publisher_free (world);
   return result;
