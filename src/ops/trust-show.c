@@ -222,7 +222,7 @@ atm_trust_show (const AtmSystem *system, AtmTrustView **view_out, GError **error
 
   view->entries = g_ptr_array_new_with_free_func ((GDestroyNotify) entry_free);
   view->warnings = g_ptr_array_new_with_free_func (g_free);
-  if (!atm_policy_load (system->policy, CONFIG_DIR, &policy, error)
+  if (!atm_policy_load (system->policy, CONFIG_DIR, ATM_POLICY_VENDOR_DIR, &policy, error)
       || !atm_registriesd_load (system->registries_d, CONFIG_DIR, &conf, error))
     return FALSE;
   view->path = g_strdup (atm_policy_get_path (policy));
@@ -239,5 +239,6 @@ atm_trust_show_raw (const AtmSystem *system, GBytes **bytes_out, GError **error)
 {
   g_autofree char *path = NULL;
 
-  return atm_policy_read (system->policy, CONFIG_DIR, bytes_out, &path, error);
+  return atm_policy_read (system->policy, CONFIG_DIR, ATM_POLICY_VENDOR_DIR, bytes_out, &path,
+                          error);
 }

@@ -198,11 +198,11 @@ try_file (const char *path, const char *named, GBytes **bytes_out, char **path_o
 }
 
 gboolean
-atm_policy_read (const char *named, const char *config_dir, GBytes **bytes_out, char **path_out,
-                 GError **error)
+atm_policy_read (const char *named, const char *config_dir, const char *vendor_dir,
+                 GBytes **bytes_out, char **path_out, GError **error)
 {
   const char *environment = secure_getenv ("TRUST_POLICY");
-  g_autofree char *home = NULL, *user = NULL, *host = NULL, *path = NULL;
+  g_autofree char *home = NULL, *user = NULL, *host = NULL, *vendor = NULL, *path = NULL;
   g_autoptr (GBytes) bytes = NULL;
 
   if (named != NULL || environment != NULL)
@@ -211,32 +211,36 @@ atm_policy_read (const char *named, const char *config_dir, GBytes **bytes_out, 
 
   home = atm_places_dup_home ();
   host = g_build_filename (config_dir, "policy.json", NULL);
+  vendor = g_build_filename (vendor_dir, "policy.json", NULL);
   if (home != NULL)
     {
       user = g_build_filename (home, ".config", "containers", "policy.json", NULL);
       if (!try_file (user, NULL, &bytes, &path, error))
         return FALSE;
     }
-  if (bytes == NULL && !try_file (host, NULL, &bytes, &path, error))
+  if ((bytes == NULL && !try_file (host, NULL, &bytes, &path, error))
+      || (bytes == NULL && !try_file (vendor, NULL, &bytes, &path, error)))
     return FALSE;
   if (bytes == NULL)
-    return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_POLICY_MISSING,
-                      "There is no policy, neither %s nor %s, and without one nothing is allowed; "
-                      "write %s, with “reject” as its default and a “signedBy” entry for each "
-                      "publisher that you trust",
-                      user != NULL ? user : "one of the user", host, host);
+    return atm_throw (
+        error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_POLICY_MISSING,
+        "There is no policy, neither %s nor %s nor %s, and without one nothing is allowed; "
+        "write %s, with “reject” as its default and a “signedBy” entry for each "
+        "publisher that you trust",
+        user != NULL ? user : "one of the user", host, vendor, host);
   *bytes_out = g_steal_pointer (&bytes);
   *path_out = g_steal_pointer (&path);
   return TRUE;
 }
 
 gboolean
-atm_policy_load (const char *named, const char *config_dir, AtmPolicy **policy_out, GError **error)
+atm_policy_load (const char *named, const char *config_dir, const char *vendor_dir,
+                 AtmPolicy **policy_out, GError **error)
 {
   g_autoptr (GBytes) bytes = NULL;
   g_autofree char *path = NULL;
 
-  return atm_policy_read (named, config_dir, &bytes, &path, error)
+  return atm_policy_read (named, config_dir, vendor_dir, &bytes, &path, error)
          && atm_policy_parse (bytes, path, policy_out, error);
 }
 

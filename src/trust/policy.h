@@ -22,16 +22,21 @@ typedef struct _AtmPolicy AtmPolicy;
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_policy_parse (GBytes *bytes, const char *path, AtmPolicy **policy_out, GError **error);
 
+/* Files are never merged: the first one is the policy, so that all tools judge alike. */
+#define ATM_POLICY_VENDOR_DIR "/usr/share/containers"
+
 /**
  * atm_policy_load:
  * @named: (nullable): --policy
  * @config_dir: where the policy of the system is
+ * @vendor_dir: where a distribution keeps its default, as %ATM_POLICY_VENDOR_DIR, which is looked
+ *   at last
  * @policy_out: (out) (transfer full): the first file of trust.md 3.1 that there is
  * @error: %ATM_TRUST_ERROR (POLICY_MISSING, POLICY_INSECURE_FILE, POLICY_SYNTAX)
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_policy_load (const char *named, const char *config_dir, AtmPolicy **policy_out,
-                          GError **error);
+gboolean atm_policy_load (const char *named, const char *config_dir, const char *vendor_dir,
+                          AtmPolicy **policy_out, GError **error);
 
 /**
  * atm_policy_read:
@@ -40,8 +45,8 @@ gboolean atm_policy_load (const char *named, const char *config_dir, AtmPolicy *
  * @error: %ATM_TRUST_ERROR (POLICY_MISSING, POLICY_INSECURE_FILE)
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_policy_read (const char *named, const char *config_dir, GBytes **bytes_out,
-                          char **path_out, GError **error);
+gboolean atm_policy_read (const char *named, const char *config_dir, const char *vendor_dir,
+                          GBytes **bytes_out, char **path_out, GError **error);
 void atm_policy_free (AtmPolicy *policy);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPolicy, atm_policy_free)
 

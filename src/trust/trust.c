@@ -187,7 +187,7 @@ select_lists (AtmTrust *trust, const AtmOrigin *origin, GError **error)
 static gboolean
 load_policy (AtmTrust *trust, const char *path, GError **error)
 {
-  if (!atm_policy_load (path, trust->config_dir, &trust->policy, error))
+  if (!atm_policy_load (path, trust->config_dir, ATM_POLICY_VENDOR_DIR, &trust->policy, error))
     return FALSE;
   trust->trace->policy_path = g_strdup (atm_policy_get_path (trust->policy));
   return TRUE;

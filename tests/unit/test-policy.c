@@ -315,13 +315,16 @@ write_policy (const char *path, const char *scope)
   g_assert_cmpint (chmod (path, 0644), ==, 0);
 }
 
+/* A folder of the test's own. */
+static char *vendor_dir;
+
 static void
 assert_load (const char *named, const char *config_dir, const char *path)
 {
   g_autoptr (AtmPolicy) policy = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (!atm_policy_load (named, config_dir, &policy, &error))
+  if (!atm_policy_load (named, config_dir, vendor_dir, &policy, &error))
     g_error ("%s", error->message);
   g_assert_cmpstr (atm_policy_get_path (policy), ==, path);
 }
@@ -332,7 +335,7 @@ assert_no_load (const char *named, const char *config_dir, AtmTrustError code)
   g_autoptr (GError) error = NULL;
   AtmPolicy *policy = NULL;
 
-  g_assert_false (atm_policy_load (named, config_dir, &policy, &error));
+  g_assert_false (atm_policy_load (named, config_dir, vendor_dir, &policy, &error));
   g_assert_error (error, ATM_TRUST_ERROR, (int) code);
   g_assert_null (policy);
 }
@@ -347,6 +350,7 @@ test_order (void)
   g_autofree char *home = g_build_filename (folder, "home", NULL);
   g_autofree char *user = g_build_filename (home, ".config/containers/policy.json", NULL);
   g_autofree char *host = g_build_filename (folder, "policy.json", NULL);
+  g_autofree char *vendor = g_build_filename (vendor_dir, "policy.json", NULL);
   g_autofree char *missing = g_build_filename (folder, "missing", NULL);
 
   write_policy (named, "a");
@@ -367,7 +371,11 @@ test_order (void)
   assert_load (NULL, folder, user);
   g_assert_cmpint (unlink (user), ==, 0);
   assert_load (NULL, folder, host);
+  write_policy (vendor, "e");
+  assert_load (NULL, folder, host);
   g_assert_cmpint (unlink (host), ==, 0);
+  assert_load (NULL, folder, vendor);
+  g_assert_cmpint (unlink (vendor), ==, 0);
   assert_no_load (NULL, folder, ATM_TRUST_ERROR_POLICY_MISSING);
 }
 
@@ -451,6 +459,7 @@ int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  vendor_dir = atm_test_scratch_path ();
   g_test_add_func ("/policy/accepts", test_accepts);
   g_test_add_func ("/policy/refuses", test_refuses);
   g_test_add_func ("/policy/scopes", test_scopes);
