@@ -127,7 +127,8 @@ replace_ref (int repo_fd, int refs_fd, const char *name, const char *commit, gbo
              GError **error)
 {
   /* In tmp/, where libostree removes it one day if we cannot. */
-  g_autofree char *temporary = g_strdup_printf ("tmp/atomic-ref-%08x", g_random_int ());
+  g_autofree char *temporary
+      = g_strdup_printf ("tmp/" ATM_REF_TEMPORARY_PREFIX "%08x", g_random_int ());
   g_autofree char *line = g_strconcat (commit, "\n", NULL);
   g_autoptr (GBytes) bytes = g_bytes_new_static (line, strlen (line));
   atm_autofd int fd

@@ -5,6 +5,9 @@
 
 /* Commits: a tree with metadata. Internal to store/. */
 
+/* What a ref is called in tmp/ of the repository until it replaces the old one. */
+#define ATM_REF_TEMPORARY_PREFIX "atomic-ref-"
+
 /* A commit that is still to be written: its folders are stored, and nothing refers to them. Commits
    are written when the content of all files has its name; one that lies about is found by fsck,
    also if no ref leads to it. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/commit.h"
 #include "store/layer-commit.h"
 #include "store/staging.h"
 #include "store/walk.h"
@@ -96,7 +97,8 @@ atm_store_sweep (AtmStore *store, GError **error)
       return errno == ENOENT || atm_throw_errno (error, "Reading the tmp folder of the repository");
     }
   while ((entry = readdir (dir)) != NULL)
-    if (g_str_has_prefix (entry->d_name, FOLDER_PREFIX))
+    if (g_str_has_prefix (entry->d_name, FOLDER_PREFIX)
+        || g_str_has_prefix (entry->d_name, ATM_REF_TEMPORARY_PREFIX))
       g_ptr_array_add (found, g_strdup (entry->d_name));
   for (guint i = 0; ok && i < found->len; i++)
     ok = atm_remove_tree_at (fd, found->pdata[i], error);
