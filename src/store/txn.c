@@ -30,13 +30,19 @@ struct _AtmStoreTxn
   gboolean broken;   /* the tree is in the middle of a layer */
 };
 
+struct _AtmImportedLayer
+{
+  AtmLayerDraft *draft; /* (owned) (nullable): %NULL: the transaction has it */
+  AtmLayer *layer;      /* (owned) */
+};
+
 static gboolean
 open_objects (AtmStoreTxn *txn, GError **error)
 {
   AtmStore *store = txn->store;
   AtmStaging *staging = NULL;
 
-  txn->objects = atm_objects_new (store->repo, store->user_mode, &store->limits);
+  txn->objects = atm_objects_new (store->repo, store->user_mode);
   if (!store->direct)
     atm_staging_remove_stale (store->repo);
   else if (!atm_staging_new (store->repo, &staging, error))
@@ -125,11 +131,11 @@ check_open (AtmStoreTxn *txn, GError **error)
 }
 
 static gboolean
-prefix_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, GError **error)
+prefix_layer (guint number, const AtmDigest *digest, GError **error)
 {
-  g_autofree char *digest = atm_digest_to_string (&descriptor->digest);
+  g_autofree char *text = atm_digest_to_string (digest);
 
-  return atm_prefix_error (error, "Layer %u (%s)", txn->added->len + 1, digest);
+  return atm_prefix_error (error, "Layer %u (%s)", number, text);
 }
 
 static void
@@ -323,13 +329,23 @@ atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descripto
   if (!check_open (txn, error))
     return FALSE;
   if (!add_stored_layer (txn, descriptor, diff_id, found_out, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
+    return prefix_layer (txn->added->len + 1, &descriptor->digest, error);
   return TRUE;
+}
+
+void
+atm_imported_layer_free (AtmImportedLayer *layer)
+{
+  if (layer == NULL)
+    return;
+  atm_layer_draft_free (layer->draft);
+  atm_layer_free (layer->layer);
+  g_free (layer);
 }
 
 static gboolean
 import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
-        GInputStream *blob, GCancellable *cancellable, GError **error)
+        GInputStream *blob, AtmImportedLayer **layer_out, GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
   g_auto (AtmImported) imported = { 0 };
@@ -357,8 +373,36 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
 
   if (!atm_layer_draft_new (store, txn->objects, imported.layer, &info, &draft, cancellable, error))
     return FALSE;
-  g_ptr_array_add (txn->drafts, draft);
-  return merge (txn, imported.layer, &info, cancellable, error);
+  *layer_out = g_new0 (AtmImportedLayer, 1);
+  (*layer_out)->draft = draft;
+  (*layer_out)->layer = g_steal_pointer (&imported.layer);
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_import_layer (AtmStoreTxn *txn, guint number, const AtmDescriptor *descriptor,
+                            const AtmDigest *diff_id, GInputStream *blob,
+                            AtmImportedLayer **layer_out, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (txn->prepared, FALSE);
+  if (!import (txn, descriptor, diff_id, blob, layer_out, cancellable, error))
+    return prefix_layer (number, &descriptor->digest, error);
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_add_imported_layer (AtmStoreTxn *txn, AtmImportedLayer *layer,
+                                  GCancellable *cancellable, GError **error)
+{
+  g_autoptr (AtmImportedLayer) owned = layer;
+  const AtmLayerInfo *info = &owned->draft->info;
+
+  if (!check_open (txn, error))
+    return FALSE;
+  if (!merge (txn, owned->layer, info, cancellable, error))
+    return prefix_layer (txn->added->len + 1, &info->digest, error);
+  g_ptr_array_add (txn->drafts, g_steal_pointer (&owned->draft));
+  return TRUE;
 }
 
 gboolean
@@ -366,11 +410,12 @@ atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
                          const AtmDigest *diff_id, GInputStream *blob, GCancellable *cancellable,
                          GError **error)
 {
-  if (!check_open (txn, error))
-    return FALSE;
-  if (!import (txn, descriptor, diff_id, blob, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
-  return TRUE;
+  AtmImportedLayer *layer = NULL;
+
+  return check_open (txn, error)
+         && atm_store_txn_import_layer (txn, txn->added->len + 1, descriptor, diff_id, blob, &layer,
+                                        cancellable, error)
+         && atm_store_txn_add_imported_layer (txn, layer, cancellable, error);
 }
 
 /* Whether manifest and configuration are those that the verdict and the layers belong to. */
