@@ -39,8 +39,8 @@ void atm_objects_take_staging (AtmObjects *objects, AtmStaging *staging);
  * atm_objects_publish:
  * @error: %G_IO_ERROR; also if an object could not be written before
  *
- * To be called before the OSTree transaction is committed, when no thread puts anything any more.
- * Afterwards the content is on the disk and has its names in the repository.
+ * To be called before the OSTree transaction is committed, when no thread puts anything any more
+ * and all of it is on the disk. Afterwards the content has its names in the repository.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_objects_publish (AtmObjects *objects, GCancellable *cancellable, GError **error);

@@ -490,8 +490,6 @@ atm_staging_publish (AtmStaging *staging, GError **error)
   const struct dirent *entry = NULL;
   gboolean again = TRUE;
 
-  if (!ostree_repo_get_disable_fsync (staging->repo) && syncfs (staging->dir_fd) < 0)
-    return atm_throw_errno (error, "Syncing the repository");
   if (!open_entries (staging->dir_fd, &dir, error))
     return FALSE;
   /* A folder that is emptied while it is read may skip entries. */

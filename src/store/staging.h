@@ -114,11 +114,11 @@ gboolean atm_staging_open_file (AtmStaging *staging, const char *name, int *fd_o
 
 /**
  * atm_staging_publish:
- * @error: %G_IO_ERROR, also if the kernel could not write something in the background
+ * @error: %G_IO_ERROR
  *
- * When no thread puts anything any more: waits until the content is on the disk, then gives it its
- * names in objects/. An object that somebody else stored meanwhile stays as it is. The names are on
- * the disk after the next sync, which is the one that libostree does before a commit has a name.
+ * When no thread puts anything any more and all of it is on the disk: gives the content its names
+ * in objects/. An object that somebody else stored meanwhile stays as it is. The names are on the
+ * disk after the next syncfs().
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_staging_publish (AtmStaging *staging, GError **error);

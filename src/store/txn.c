@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/store.h"
 
+#include <unistd.h>
+
 #include "image/name.h"
 #include "store/import.h"
 #include "store/layer-commit.h"
@@ -472,44 +474,78 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
                                  size_bytes, notice->len > 0 ? notice->str : NULL);
 }
 
+/* All that was written and named before reaches the disk before all that is named afterwards. */
+static gboolean
+sync_all (AtmStoreTxn *txn, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+
+  if (!ostree_repo_get_disable_fsync (repo) && syncfs (ostree_repo_get_dfd (repo)) < 0)
+    return atm_throw_errno (error, "Syncing the repository");
+  return TRUE;
+}
+
+/* Names what libostree has staged, which must have been synced. libostree would sync all of the
+   file system once more, and then each of the 256 folders of objects by itself; sync_all() does for
+   those. */
+static gboolean
+commit_synced (AtmStoreTxn *txn, GCancellable *cancellable, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+  const gboolean disabled = ostree_repo_get_disable_fsync (repo);
+  gboolean committed = FALSE;
+
+  ostree_repo_set_disable_fsync (repo, TRUE);
+  committed = ostree_repo_commit_transaction (repo, NULL, cancellable, error);
+  ostree_repo_set_disable_fsync (repo, disabled);
+  if (committed)
+    txn->prepared = txn->store->in_transaction = FALSE;
+  return committed;
+}
+
 /* libostree names the objects of a transaction in no order. So the commits have one of their own:
    whenever the power goes, whatever a commit leads to has its name. */
 static gboolean
 commit_trees (AtmStoreTxn *txn, GCancellable *cancellable, GError **error)
 {
-  OstreeRepo *repo = txn->store->repo;
-
-  if (!atm_objects_publish (txn->objects, cancellable, error)
-      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
-    return FALSE;
-  txn->prepared = txn->store->in_transaction = FALSE;
-  if (!ostree_repo_prepare_transaction (repo, NULL, cancellable, error))
+  if (!sync_all (txn, error) || !atm_objects_publish (txn->objects, cancellable, error)
+      || !commit_synced (txn, cancellable, error)
+      || !ostree_repo_prepare_transaction (txn->store->repo, NULL, cancellable, error))
     return FALSE;
   txn->prepared = txn->store->in_transaction = TRUE;
   return TRUE;
 }
 
-/* The commits that refs lead to, and the layer refs. */
+/* The commits that refs lead to. */
 static gboolean
-commit_commits (AtmStoreTxn *txn, const AtmCommitDraft *image, char **commit_out,
+commit_commits (AtmStoreTxn *txn, const AtmCommitDraft *image, GPtrArray *layers, char **commit_out,
                 GCancellable *cancellable, GError **error)
 {
-  OstreeRepo *repo = txn->store->repo;
+  for (guint i = 0; i < txn->drafts->len; i++)
+    {
+      const AtmLayerDraft *draft = txn->drafts->pdata[i];
+      char *commit = NULL;
 
+      if (!atm_commit_write (txn->store, &draft->commit, &commit, cancellable, error))
+        return FALSE;
+      g_ptr_array_add (layers, commit);
+    }
+  return atm_commit_write (txn->store, image, commit_out, cancellable, error)
+         && sync_all (txn, error) && commit_synced (txn, cancellable, error)
+         && sync_all (txn, error);
+}
+
+static gboolean
+put_layer_refs (AtmStoreTxn *txn, GPtrArray *layers, GCancellable *cancellable, GError **error)
+{
   for (guint i = 0; i < txn->drafts->len; i++)
     {
       const AtmLayerDraft *draft = txn->drafts->pdata[i];
       g_autofree char *ref = atm_layer_commit_get_ref (&draft->info.digest);
-      g_autofree char *commit = NULL;
 
-      if (!atm_commit_write (txn->store, &draft->commit, &commit, cancellable, error))
+      if (!atm_commit_put_ref (txn->store, ref, layers->pdata[i], cancellable, error))
         return FALSE;
-      ostree_repo_transaction_set_ref (repo, NULL, ref, commit);
     }
-  if (!atm_commit_write (txn->store, image, commit_out, cancellable, error)
-      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
-    return FALSE;
-  txn->prepared = txn->store->in_transaction = FALSE;
   return TRUE;
 }
 
@@ -520,6 +556,7 @@ atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canon
 {
   g_autofree char *ref = atm_ref_encode (reference);
   g_autofree char *commit = NULL;
+  g_autoptr (GPtrArray) layers = g_ptr_array_new_with_free_func (g_free); /* commits of drafts */
   g_auto (AtmCommitDraft) image = { 0 };
 
   if (!txn->prepared || txn->broken)
@@ -532,7 +569,8 @@ atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canon
                             make_metadata (txn, reference, canonical, manifest, config), &image,
                             cancellable, error)
       || !commit_trees (txn, cancellable, error)
-      || !commit_commits (txn, &image, &commit, cancellable, error)
+      || !commit_commits (txn, &image, layers, &commit, cancellable, error)
+      || !put_layer_refs (txn, layers, cancellable, error)
       || !atm_commit_set_ref (txn->store, ref, commit, cancellable, error))
     return atm_prefix_error (error, "Importing %s", canonical);
   *commit_out = g_steal_pointer (&commit);
