@@ -573,7 +573,6 @@ static void
 test_both_at_once (void)
 {
   g_autoptr (World) world = world_new ();
-  g_autofree char *digest = NULL;
 
   for (guint i = 0; i < 5; i++)
     add_layer (world, i);
