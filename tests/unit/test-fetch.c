@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fixtures/faulty.h"
+#include "fixtures/folder.h"
 #include "fixtures/import.h"
 #include "fixtures/layer.h"
 #include "fixtures/registry.h"
@@ -445,128 +446,11 @@ test_real (void)
 
 /* ---- a folder: each layer is opened when its import begins ---- */
 
-/* A source that is not remote, whose first blob ends only when all of the second has been read. */
-
-#define TEST_TYPE_FOLDER (test_folder_get_type ())
-G_DECLARE_FINAL_TYPE (TestFolder, test_folder, TEST, FOLDER, GObject)
-
-struct _TestFolder
-{
-  GObject parent;
-  GPtrArray *blobs; /* (borrowed) (element-type GBytes) */
-  gboolean wait;
-
-  GMutex lock; /* of all below */
-  GCond changed;
-  gboolean second_ended;
-};
-
-static gboolean test_folder_open_blob (AtmSource *source, const AtmDescriptor *descriptor,
-                                       GInputStream **stream_out, GCancellable *cancellable,
-                                       GError **error);
-
-static void
-test_folder_source_init (AtmSourceInterface *iface)
-{
-  iface->open_blob = test_folder_open_blob;
-}
-
-G_DEFINE_TYPE_WITH_CODE (TestFolder, test_folder, G_TYPE_OBJECT,
-                         G_IMPLEMENT_INTERFACE (ATM_TYPE_SOURCE, test_folder_source_init))
-
-#define TEST_TYPE_STREAM (test_stream_get_type ())
-G_DECLARE_FINAL_TYPE (TestStream, test_stream, TEST, STREAM, GFilterInputStream)
-
-struct _TestStream
-{
-  GFilterInputStream parent;
-  TestFolder *folder; /* (borrowed) */
-  gboolean is_second;
-};
-
-G_DEFINE_TYPE (TestStream, test_stream, G_TYPE_FILTER_INPUT_STREAM)
-
-static gssize
-test_stream_read (GInputStream *stream, void *buffer, gsize count, GCancellable *cancellable,
-                  GError **error)
-{
-  TestStream *self = TEST_STREAM (stream);
-  TestFolder *folder = self->folder;
-  const gint64 deadline = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND;
-  gssize n
-      = g_input_stream_read (g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream)),
-                             buffer, count, cancellable, error);
-
-  if (n != 0 || !folder->wait)
-    return n;
-  g_mutex_lock (&folder->lock);
-  folder->second_ended |= self->is_second;
-  g_cond_broadcast (&folder->changed);
-  while (!folder->second_ended)
-    g_assert_true (g_cond_wait_until (&folder->changed, &folder->lock, deadline));
-  g_mutex_unlock (&folder->lock);
-  return n;
-}
-
-static void
-test_stream_class_init (TestStreamClass *class)
-{
-  G_INPUT_STREAM_CLASS (class)->read_fn = test_stream_read;
-}
-
-static void
-test_stream_init (TestStream *self G_GNUC_UNUSED)
-{
-}
-
-static gboolean
-test_folder_open_blob (AtmSource *source, const AtmDescriptor *descriptor,
-                       GInputStream **stream_out, GCancellable *cancellable G_GNUC_UNUSED,
-                       GError **error)
-{
-  TestFolder *self = TEST_FOLDER (source);
-
-  for (guint i = 0; i < self->blobs->len; i++)
-    {
-      GBytes *bytes = self->blobs->pdata[i];
-      g_autoptr (GInputStream) base = g_memory_input_stream_new_from_bytes (bytes);
-      AtmDigest digest;
-      TestStream *stream = NULL;
-
-      atm_digest_of (ATM_HASH_SHA256, bytes, &digest);
-      if (!atm_digest_equal (&digest, &descriptor->digest))
-        continue;
-      stream = g_object_new (TEST_TYPE_STREAM, "base-stream", base, NULL);
-      stream->folder = self;
-      stream->is_second = i == 1;
-      *stream_out = G_INPUT_STREAM (stream);
-      return TRUE;
-    }
-  g_set_error_literal (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND, "gone");
-  return FALSE;
-}
-
-static void
-test_folder_class_init (TestFolderClass *class G_GNUC_UNUSED)
-{
-}
-
-static void
-test_folder_init (TestFolder *self)
-{
-  g_mutex_init (&self->lock);
-  g_cond_init (&self->changed);
-}
-
 static void
 use_folder (World *world, gboolean wait)
 {
-  TestFolder *folder = g_object_new (TEST_TYPE_FOLDER, NULL);
-
-  folder->blobs = world->image->blobs;
-  folder->wait = wait;
   g_object_unref (world->source);
-  world->source = ATM_SOURCE (folder);
+  world->source = atm_test_folder_new (world->image->blobs, wait);
 }
 
 static void
