@@ -10,6 +10,7 @@ from atmhost import *   # noqa: F403
 from atmhost import CHECKOUT, TOP, Failure, compose, scratch, sh
 
 NAME = "life"
+NAMES = [NAME, "other"]   # that a container of the image may have
 UNITS, TMPFILES, RECORDS = "/etc/systemd/system", "/etc/tmpfiles.d", CHECKOUT + "/.storage/containers"
 
 UNIT = """[Unit]
@@ -53,7 +54,7 @@ def config(arguments):
 
 def host_files(version, name=NAME):
     """Host path to contents, of a version."""
-    return {"/etc/%s/%s.conf" % (name, name): "version %s of %s\n" % (version, name),
+    return {"/etc/%s/life.conf" % name: "version %s of %s\n" % (version, name),
             "/etc/%s/only-%s" % (name, version): "only %s\n" % version,
             "/etc/%s/always" % name: "the same in all\n"}
 
@@ -70,9 +71,8 @@ def layout(version, *arguments, start_seconds=60):
         "config.json.template": config(list(arguments)),
         "service.template": UNIT.replace("VERSION", version).replace("START_SECONDS", str(start_seconds)),
         "tmpfiles.template": tmpfiles(version, "$NAME"),
-        "manifest.json": json.dumps({"renameFiles": {"/etc/life": "/etc/$NAME",
-                                                     "/etc/$NAME/life.conf": "/etc/$NAME/${NAME}.conf"},
-                                     "installedFilesTemplate": ["/etc/%s/%s.conf" % (NAME, NAME)]}),
+        "manifest.json": json.dumps({"renameFiles": {"/etc/life": "/etc/$NAME"},
+                                     "installedFilesTemplate": ["/etc/%s/life.conf" % name for name in NAMES]}),
         "hostfs/etc/life/life.conf": "version %s of $NAME\n" % version,
         "hostfs/etc/life/only-" + version: "only %s\n" % version,
         "hostfs/etc/life/always": "the same in all\n",
