@@ -339,8 +339,8 @@ has_signed (const Hand *hand, const Claim *claim, gboolean *signed_out, GCancell
 
   *signed_out = FALSE;
   if (url == NULL
-      || !atm_lookaside_read (url, claim->place->path, claim->digest, NULL, &blobs, cancellable,
-                              error))
+      || !atm_lookaside_read (url, claim->place->path, claim->digest, NULL, NULL, &blobs,
+                              cancellable, error))
     return FALSE;
   for (guint i = 0; i < blobs->len && !*signed_out; i++)
     {

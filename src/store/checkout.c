@@ -72,8 +72,7 @@ static GHashTable *
 new_empty_set (void)
 {
   const guint32 modes[] = { 0644, 0755, 0600, 0640, 0664, 0444 };
-  const AtmStoreLimits limits = ATM_STORE_LIMITS_INIT;
-  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE, &limits);
+  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE);
   GHashTable *set = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++)

@@ -150,25 +150,42 @@ replace_ref (int repo_fd, int refs_fd, const char *name, const char *commit, gbo
   return TRUE;
 }
 
+static gboolean
+open_refs (AtmStore *store, int *refs_fd_out, GError **error)
+{
+  const int repo_fd = ostree_repo_get_dfd (store->repo);
+
+  if (mkdirat (repo_fd, REFS_FOLDER, 0755) < 0 && errno != EEXIST)
+    return atm_throw_errno (error, "Creating the folder " REFS_FOLDER " of the repository");
+  return atm_open_dir_at (repo_fd, REFS_FOLDER, refs_fd_out, error);
+}
+
+gboolean
+atm_commit_put_ref (AtmStore *store, const char *ref, const char *commit, GCancellable *cancellable,
+                    GError **error)
+{
+  atm_autofd int refs_fd = -1;
+
+  return !g_cancellable_set_error_if_cancelled (cancellable, error)
+         && open_refs (store, &refs_fd, error)
+         && replace_ref (ostree_repo_get_dfd (store->repo), refs_fd,
+                         ref + strlen (ATM_REF_PREFIX "/"), commit,
+                         !ostree_repo_get_disable_fsync (store->repo), error);
+}
+
 gboolean
 atm_commit_set_ref (AtmStore *store, const char *ref, const char *commit, GCancellable *cancellable,
                     GError **error)
 {
-  const int repo_fd = ostree_repo_get_dfd (store->repo);
   const gboolean sync = !ostree_repo_get_disable_fsync (store->repo);
-  const char *name = ref + strlen (ATM_REF_PREFIX "/");
   atm_autofd int refs_fd = -1;
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!open_refs (store, &refs_fd, error))
     return FALSE;
-  if (mkdirat (repo_fd, REFS_FOLDER, 0755) < 0 && errno != EEXIST)
-    return atm_throw_errno (error, "Creating the folder " REFS_FOLDER " of the repository");
-  if (!atm_open_dir_at (repo_fd, REFS_FOLDER, &refs_fd, error))
-    return FALSE;
-  /* The first time for the refs that libostree wrote there: they come before this one. */
+  /* The first time for the refs that come before this one. */
   if (sync && fsync (refs_fd) < 0)
     return atm_throw_errno (error, "Syncing the refs of the repository");
-  if (!replace_ref (repo_fd, refs_fd, name, commit, sync, error))
+  if (!atm_commit_put_ref (store, ref, commit, cancellable, error))
     return FALSE;
   if (sync && fsync (refs_fd) < 0)
     return atm_throw_errno (error, "Syncing the refs of the repository");

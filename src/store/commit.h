@@ -74,6 +74,17 @@ gboolean atm_commit_load_draft (AtmStore *store, const char *commit, AtmCommitDr
                                 GError **error);
 
 /**
+ * atm_commit_put_ref:
+ * @ref: below %ATM_REF_PREFIX; replaced in one step
+ * @error: %G_IO_ERROR
+ *
+ * Gives @commit a name that is on the disk before that of the next atm_commit_set_ref().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_commit_put_ref (AtmStore *store, const char *ref, const char *commit,
+                             GCancellable *cancellable, GError **error);
+
+/**
  * atm_commit_set_ref:
  * @ref: below %ATM_REF_PREFIX; replaced in one step
  * @error: %G_IO_ERROR

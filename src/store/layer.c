@@ -90,8 +90,8 @@ atm_layer_write (const AtmLayer *layer, AtmObjects *objects, guint8 *checksum_ou
   const AtmInode inode = { .mode = 0644 };
   g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
   g_autoptr (GString) text = g_string_new (HEADER);
+  g_autoptr (AtmObjectFile) file = atm_object_file_new (objects, &inode);
 
-  atm_objects_begin_file (objects, &inode);
   for (guint i = 0; i < layer->entries->len; i++)
     {
       const AtmEntry *entry = &g_array_index (layer->entries, AtmEntry, i);
@@ -105,13 +105,13 @@ atm_layer_write (const AtmLayer *layer, AtmObjects *objects, guint8 *checksum_ou
       if (text->len < 64 * 1024)
         continue;
       atm_hash_update (hash, text->str, text->len);
-      if (!atm_objects_append (objects, text->str, text->len, error))
+      if (!atm_object_file_append (file, text->str, text->len, error))
         return FALSE;
       g_string_truncate (text, 0);
     }
   atm_hash_update (hash, text->str, text->len);
-  if (!atm_objects_append (objects, text->str, text->len, error)
-      || !atm_objects_finish_file (objects, checksum_out, cancellable, error))
+  if (!atm_object_file_append (file, text->str, text->len, error)
+      || !atm_object_file_finish (file, checksum_out, cancellable, error))
     return FALSE;
 
   *digest_out = atm_hash_finish (hash);

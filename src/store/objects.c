@@ -21,19 +21,22 @@ struct _AtmObjects
   OstreeRepo *repo;    /* (owned) (nullable) */
   AtmStaging *staging; /* (owned) (nullable) */
   gboolean user_mode;
-  gsize buffered_max_bytes;
 
   GMutex lock;      /* guards the next two */
   GHashTable *seen; /* (owned): 32 bytes each: what was written, or is being written by a thread */
   gboolean broken;  /* what is in @seen need not be there */
+};
 
-  /* the file that was begun */
-  AtmInode inode;     /* its attributes are owned */
-  AtmHash *hash;      /* (owned) (nullable) */
-  GByteArray *buffer; /* (owned): contents, while they are small */
-  gboolean spooled;   /* contents are in the staging, or without one in ... */
-  int spool_fd;       /* ... this; -1 */
+/* The checksum must be known before an object has its name, and memory is bounded: the contents
+   wait on the disk, on the file system of the repository. */
+struct _AtmObjectFile
+{
+  AtmObjects *objects; /* (borrowed) */
+  AtmInode inode;      /* as it is stored; its attributes are owned */
+  AtmHash *hash;       /* (owned) */
   guint64 size_bytes;
+  AtmStagingFile *staged; /* (owned) (nullable): the contents; or, without a staging, ... */
+  int spool_fd;           /* ... this; -1 */
 };
 
 static guint
@@ -52,17 +55,14 @@ equal_checksums (gconstpointer a, gconstpointer b)
 }
 
 AtmObjects *
-atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *limits)
+atm_objects_new (OstreeRepo *repo, gboolean user_mode)
 {
   AtmObjects *objects = g_new0 (AtmObjects, 1);
 
   objects->repo = repo != NULL ? g_object_ref (repo) : NULL;
   objects->user_mode = user_mode;
-  objects->buffered_max_bytes = limits->buffered_max_bytes;
   g_mutex_init (&objects->lock);
   objects->seen = g_hash_table_new_full (hash_checksum, equal_checksums, g_free, NULL);
-  objects->buffer = g_byte_array_new ();
-  objects->spool_fd = -1;
   return objects;
 }
 
@@ -73,28 +73,15 @@ atm_objects_take_staging (AtmObjects *objects, AtmStaging *staging)
   objects->staging = staging;
 }
 
-static void
-drop_spool (AtmObjects *objects)
-{
-  if (objects->staging != NULL)
-    atm_staging_drop (objects->staging);
-  atm_fd_clear (&objects->spool_fd);
-  objects->spooled = FALSE;
-}
-
 void
 atm_objects_free (AtmObjects *objects)
 {
   if (objects == NULL)
     return;
-  drop_spool (objects);
   atm_staging_free (objects->staging);
   g_clear_object (&objects->repo);
   g_mutex_clear (&objects->lock);
   g_hash_table_unref (objects->seen);
-  g_clear_pointer (&objects->inode.xattrs, g_variant_unref);
-  atm_hash_free (objects->hash);
-  g_byte_array_unref (objects->buffer);
   g_free (objects);
 }
 
@@ -270,72 +257,72 @@ atm_objects_put_file (AtmObjects *objects, const AtmInode *inode, gconstpointer 
 
 /* ---- files that may be large ---- */
 
-void
-atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode)
+AtmObjectFile *
+atm_object_file_new (AtmObjects *objects, const AtmInode *inode)
 {
-  g_clear_pointer (&objects->inode.xattrs, g_variant_unref);
-  objects->inode = *inode;
-  objects->inode.mode = stored_mode (objects, inode->mode);
+  AtmObjectFile *file = g_new0 (AtmObjectFile, 1);
+
+  file->objects = objects;
+  file->inode = *inode;
+  file->inode.mode = stored_mode (objects, inode->mode);
   if (inode->xattrs != NULL)
     g_variant_ref_sink (inode->xattrs);
-  atm_hash_free (objects->hash);
-  objects->hash = atm_hash_new (ATM_HASH_SHA256);
-  hash_header (objects->hash, &objects->inode, S_IFREG | objects->inode.mode, "");
-  g_byte_array_set_size (objects->buffer, 0);
-  drop_spool (objects);
-  objects->size_bytes = 0;
+  file->hash = atm_hash_new (ATM_HASH_SHA256);
+  hash_header (file->hash, &file->inode, S_IFREG | file->inode.mode, "");
+  file->spool_fd = -1;
+  return file;
 }
 
-/* The checksum must be known before an object has its name, and memory is bounded: a large file
-   waits on the disk, on the file system of the repository. */
-static gboolean
-spool (AtmObjects *objects, gconstpointer data, gsize length_bytes, GError **error)
+void
+atm_object_file_free (AtmObjectFile *file)
 {
-  g_autoptr (GBytes) bytes = NULL;
+  if (file == NULL)
+    return;
+  g_clear_pointer (&file->inode.xattrs, g_variant_unref);
+  atm_hash_free (file->hash);
+  atm_staging_file_free (file->staged);
+  atm_fd_clear (&file->spool_fd);
+  g_free (file);
+}
 
-  if (objects->staging != NULL)
-    return atm_staging_append (objects->staging, data, length_bytes, error);
-  if (objects->spool_fd < 0)
+static gboolean
+spool (AtmObjectFile *file, gconstpointer data, gsize length_bytes, GError **error)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static (data, length_bytes);
+
+  if (file->spool_fd < 0)
     {
-      objects->spool_fd = openat (ostree_repo_get_dfd (objects->repo), "tmp",
-                                  O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-      if (objects->spool_fd < 0)
+      file->spool_fd = openat (ostree_repo_get_dfd (file->objects->repo), "tmp",
+                               O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+      if (file->spool_fd < 0)
         return atm_throw_errno (error, "Creating a temporary file in the repository");
     }
-  bytes = g_bytes_new_static (data, length_bytes);
-  if (!atm_write_all (objects->spool_fd, bytes, error))
+  if (!atm_write_all (file->spool_fd, bytes, error))
     return atm_prefix_error (error, "A temporary file in the repository");
   return TRUE;
 }
 
 gboolean
-atm_objects_append (AtmObjects *objects, gconstpointer data, gsize length_bytes, GError **error)
+atm_object_file_append (AtmObjectFile *file, gconstpointer data, gsize length_bytes, GError **error)
 {
+  AtmObjects *objects = file->objects;
+
   if (length_bytes == 0)
     return TRUE;
-  atm_hash_update (objects->hash, data, length_bytes);
-  objects->size_bytes += length_bytes;
+  atm_hash_update (file->hash, data, length_bytes);
+  file->size_bytes += length_bytes;
   if (objects->repo == NULL)
     return TRUE;
-  if (!objects->spooled && length_bytes <= objects->buffered_max_bytes - objects->buffer->len)
-    {
-      g_byte_array_append (objects->buffer, data, (guint) length_bytes);
-      return TRUE;
-    }
-  if (!objects->spooled)
-    {
-      objects->spooled = TRUE;
-      if (objects->buffer->len > 0
-          && !spool (objects, objects->buffer->data, objects->buffer->len, error))
-        return FALSE;
-      g_byte_array_set_size (objects->buffer, 0);
-    }
-  return spool (objects, data, length_bytes, error);
+  if (objects->staging == NULL)
+    return spool (file, data, length_bytes, error);
+  return (file->staged != NULL || atm_staging_create_file (objects->staging, &file->staged, error))
+         && atm_staging_file_append (file->staged, data, length_bytes, error);
 }
 
 static gboolean
-write_spooled (AtmObjects *objects, const char *name, GCancellable *cancellable, GError **error)
+write_large (AtmObjectFile *file, const char *name, GCancellable *cancellable, GError **error)
 {
+  AtmObjects *objects = file->objects;
   g_autoptr (GInputStream) content = NULL;
   gboolean missing = FALSE;
 
@@ -343,42 +330,39 @@ write_spooled (AtmObjects *objects, const char *name, GCancellable *cancellable,
     return FALSE;
   if (!missing)
     return TRUE;
-  if (objects->staging != NULL)
-    return atm_staging_finish (objects->staging, name, &objects->inode, error);
-  if (lseek (objects->spool_fd, 0, SEEK_SET) < 0)
+  if (file->staged != NULL)
+    return atm_staging_file_finish (file->staged, name, &file->inode, error);
+  if (lseek (file->spool_fd, 0, SEEK_SET) < 0)
     return atm_throw_errno (error, "Rewinding a temporary file");
-  content = g_unix_input_stream_new (g_steal_fd (&objects->spool_fd), TRUE);
-  return write_through_libostree (objects, name, &objects->inode, NULL, content,
-                                  objects->size_bytes, cancellable, error);
+  content = g_unix_input_stream_new (g_steal_fd (&file->spool_fd), TRUE);
+  return write_through_libostree (objects, name, &file->inode, NULL, content, file->size_bytes,
+                                  cancellable, error);
 }
 
 static gboolean
-put_spooled (AtmObjects *objects, const guint8 *checksum, GCancellable *cancellable, GError **error)
+put_large (AtmObjectFile *file, const guint8 *checksum, GCancellable *cancellable, GError **error)
 {
   char name[OSTREE_SHA256_STRING_LEN + 1];
   gboolean mine = FALSE;
 
-  if (!claim (objects, checksum, &mine, error))
+  if (!claim (file->objects, checksum, &mine, error))
     return FALSE;
   ostree_checksum_inplace_from_bytes (checksum, name);
-  if (mine && !write_spooled (objects, name, cancellable, error))
-    return give_up (objects);
-  drop_spool (objects);
+  if (mine && !write_large (file, name, cancellable, error))
+    return give_up (file->objects);
   return TRUE;
 }
 
 gboolean
-atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out, GCancellable *cancellable,
-                         GError **error)
+atm_object_file_finish (AtmObjectFile *file, guint8 *checksum_out, GCancellable *cancellable,
+                        GError **error)
 {
   guint8 checksum[ATM_HASH_MAX_BYTES];
 
-  atm_hash_finish_raw (objects->hash, checksum);
-  g_clear_pointer (&objects->hash, atm_hash_free);
-  if (objects->spooled
-          ? !put_spooled (objects, checksum, cancellable, error)
-          : !put_claimed_file (objects, checksum, &objects->inode, objects->buffer->data,
-                               objects->buffer->len, cancellable, error))
+  atm_hash_finish_raw (file->hash, checksum);
+  if (file->size_bytes > 0
+          ? !put_large (file, checksum, cancellable, error)
+          : !put_claimed_file (file->objects, checksum, &file->inode, NULL, 0, cancellable, error))
     return FALSE;
   memcpy (checksum_out, checksum, ATM_CHECKSUM_BYTES);
   return TRUE;
@@ -503,6 +487,5 @@ atm_objects_publish (AtmObjects *objects, GCancellable *cancellable, GError **er
                       "An object could not be written before; begin the import again");
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  drop_spool (objects);
   return objects->staging == NULL || atm_staging_publish (objects->staging, error);
 }

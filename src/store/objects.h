@@ -5,12 +5,11 @@
 #include <ostree.h>
 
 #include "store/inode.h"
-#include "store/limits.h"
 #include "store/staging.h"
 
 /* Objects: what OSTree stores a file or a folder as, named by a SHA-256 that we compute ourselves
    (store.md 3). Internal to store/; behind it stands the one way to write them. Several threads may
-   put objects through one AtmObjects; what was begun belongs to one of them. */
+   put objects through one AtmObjects. */
 
 #define ATM_CHECKSUM_BYTES 32
 
@@ -22,11 +21,10 @@ typedef struct _AtmObjects AtmObjects;
  *   nothing is kept, for fuzzing
  * @user_mode: the repository is not root's: set-id and sticky bits are not stored (registry.md 5.5,
  *   row 31)
- * @limits: (borrowed): copied
  *
  * Returns: (transfer full): a writer of objects
  */
-AtmObjects *atm_objects_new (OstreeRepo *repo, gboolean user_mode, const AtmStoreLimits *limits);
+AtmObjects *atm_objects_new (OstreeRepo *repo, gboolean user_mode);
 void atm_objects_free (AtmObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjects, atm_objects_free)
 
@@ -41,8 +39,8 @@ void atm_objects_take_staging (AtmObjects *objects, AtmStaging *staging);
  * atm_objects_publish:
  * @error: %G_IO_ERROR; also if an object could not be written before
  *
- * To be called before the OSTree transaction is committed, when no thread puts anything any more.
- * Afterwards the content is on the disk and has its names in the repository.
+ * To be called before the OSTree transaction is committed, when no thread puts anything any more
+ * and all of it is on the disk. Afterwards the content has its names in the repository.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_objects_publish (AtmObjects *objects, GCancellable *cancellable, GError **error);
@@ -61,41 +59,45 @@ gboolean atm_objects_get_user_mode (AtmObjects *objects);
  * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
  * @error: %G_IO_ERROR; after one the writer is good for nothing but atm_objects_free()
  *
- * Writes nothing if the object is there. May be called from several threads at once, also while
- * another one is between atm_objects_begin_file() and atm_objects_finish_file().
+ * Writes nothing if the object is there. May be called from several threads at once.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_objects_put_file (AtmObjects *objects, const AtmInode *inode, gconstpointer data,
                                gsize length_bytes, guint8 *checksum_out, GCancellable *cancellable,
                                GError **error);
 
+/* A file that may not fit into memory; for one thread at a time, beside others who put objects. */
+typedef struct _AtmObjectFile AtmObjectFile;
+
 /**
- * atm_objects_begin_file:
+ * atm_object_file_new:
+ * @objects: (borrowed): must outlive the file
  * @inode: (borrowed): metadata of a regular file
  *
- * Begins a file that may not fit into memory; one that was begun and not finished before is
- * dropped. This, atm_objects_append() and atm_objects_finish_file() are for one thread at a time.
+ * Returns: (transfer full): an empty file, which is no object until it is finished
  */
-void atm_objects_begin_file (AtmObjects *objects, const AtmInode *inode);
+AtmObjectFile *atm_object_file_new (AtmObjects *objects, const AtmInode *inode);
+void atm_object_file_free (AtmObjectFile *file);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmObjectFile, atm_object_file_free)
 
 /**
- * atm_objects_append:
+ * atm_object_file_append:
  * @error: %G_IO_ERROR
- *
- * Adds to the file that was begun.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_objects_append (AtmObjects *objects, gconstpointer data, gsize length_bytes,
-                             GError **error);
+gboolean atm_object_file_append (AtmObjectFile *file, gconstpointer data, gsize length_bytes,
+                                 GError **error);
 
 /**
- * atm_objects_finish_file:
+ * atm_object_file_finish:
  * @checksum_out: (out caller-allocates) (array fixed-size=32): the name of the object
- * @error: %G_IO_ERROR
+ * @error: %G_IO_ERROR; as for atm_objects_put_file()
+ *
+ * Once, and then only atm_object_file_free().
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_objects_finish_file (AtmObjects *objects, guint8 *checksum_out,
-                                  GCancellable *cancellable, GError **error);
+gboolean atm_object_file_finish (AtmObjectFile *file, guint8 *checksum_out,
+                                 GCancellable *cancellable, GError **error);
 
 /**
  * atm_objects_put_symlink:

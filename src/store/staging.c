@@ -21,8 +21,8 @@
 #define BOOT_ID_MAX_BYTES 64
 #define NAME_TRIES_MAX 100
 
-/* The file in the making; no object is called so. */
-#define LARGE_NAME "large"
+/* Files in the making, and a number; no object is called so. */
+#define LARGE_PREFIX "large-"
 
 /* How much of a large file may wait in memory before the kernel is told to begin writing it. */
 #define WRITE_BACK_BYTES (8 * 1024 * 1024)
@@ -48,15 +48,21 @@ struct _AtmStaging
   char *name;      /* (owned) (nullable): of the folder, once it is made */
   char *lock_name; /* (owned) (nullable) */
 
-  GMutex lock; /* guards the next two */
+  GMutex lock; /* guards the next three */
   guint64 free_bytes;
   gint64 touched_usec;
+  guint n_created;  /* files in the making, so far */
   gboolean bounded; /* free_bytes matters */
   guint64 block_bytes;
+};
 
-  int large_fd; /* the file in the making, or -1 */
-  guint64 large_bytes;
-  guint64 large_written_back_bytes;
+struct _AtmStagingFile
+{
+  AtmStaging *staging; /* (borrowed) */
+  char *name;          /* (owned) (nullable): until it is finished */
+  int fd;
+  guint64 size_bytes;
+  guint64 written_back_bytes;
 };
 
 static gboolean
@@ -155,7 +161,7 @@ atm_staging_new (OstreeRepo *repo, AtmStaging **staging_out, GError **error)
   g_mutex_init (&staging->lock);
   staging->repo = g_object_ref (repo);
   staging->tmp_fd = staging->objects_fd = staging->dir_fd = -1;
-  staging->lock_fd = staging->large_fd = -1;
+  staging->lock_fd = -1;
   staging->touched_usec = g_get_monotonic_time ();
 
   atm_staging_remove_stale (repo);
@@ -182,7 +188,6 @@ atm_staging_free (AtmStaging *staging)
 {
   if (staging == NULL)
     return;
-  atm_staging_drop (staging);
   atm_fd_clear (&staging->dir_fd);
   if (staging->name != NULL)
     remove_folder (staging->tmp_fd, staging->name, staging->lock_name);
@@ -352,57 +357,76 @@ atm_staging_put_symlink (AtmStaging *staging, const char *name, const AtmInode *
 }
 
 gboolean
-atm_staging_append (AtmStaging *staging, gconstpointer data, gsize length_bytes, GError **error)
+atm_staging_create_file (AtmStaging *staging, AtmStagingFile **file_out, GError **error)
 {
-  if (staging->large_fd < 0)
-    {
-      staging->large_fd = openat (staging->dir_fd, LARGE_NAME,
-                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-      if (staging->large_fd < 0)
-        return throw_write (error);
-      staging->large_bytes = staging->large_written_back_bytes = 0;
-    }
-  if (!reserve (staging, length_bytes, error))
+  g_autoptr (AtmStagingFile) file = g_new0 (AtmStagingFile, 1);
+  g_autofree char *name = NULL;
+  guint number;
+
+  g_mutex_lock (&staging->lock);
+  number = staging->n_created++;
+  g_mutex_unlock (&staging->lock);
+
+  name = g_strdup_printf (LARGE_PREFIX "%u", number);
+  file->staging = staging;
+  file->fd
+      = openat (staging->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file->fd < 0)
+    return throw_write (error);
+  file->name = g_steal_pointer (&name);
+  *file_out = g_steal_pointer (&file);
+  return TRUE;
+}
+
+gboolean
+atm_staging_file_append (AtmStagingFile *file, gconstpointer data, gsize length_bytes,
+                         GError **error)
+{
+  if (!reserve (file->staging, length_bytes, error))
     return FALSE;
-  staging->large_bytes += length_bytes;
-  if (!write_all (staging->large_fd, data, length_bytes, error))
+  file->size_bytes += length_bytes;
+  if (!write_all (file->fd, data, length_bytes, error))
     return FALSE;
-  if (staging->large_bytes - staging->large_written_back_bytes >= WRITE_BACK_BYTES)
+  if (file->size_bytes - file->written_back_bytes >= WRITE_BACK_BYTES)
     {
       /* A hint: what is on its way now need not be waited for at the end. */
-      (void) sync_file_range (staging->large_fd, (off64_t) staging->large_written_back_bytes, 0,
+      (void) sync_file_range (file->fd, (off64_t) file->written_back_bytes, 0,
                               SYNC_FILE_RANGE_WRITE);
-      staging->large_written_back_bytes = staging->large_bytes;
+      file->written_back_bytes = file->size_bytes;
     }
   return TRUE;
 }
 
 gboolean
-atm_staging_finish (AtmStaging *staging, const char *name, const AtmInode *inode, GError **error)
+atm_staging_file_finish (AtmStagingFile *file, const char *name, const AtmInode *inode,
+                         GError **error)
 {
+  const int dir_fd = file->staging->dir_fd;
   char file_name[NAME_SIZE];
 
   g_snprintf (file_name, sizeof file_name, "%s" OBJECT_SUFFIX, name);
-  if (!atm_inode_apply (staging->large_fd, inode, error))
+  if (!atm_inode_apply (file->fd, inode, error))
     return FALSE;
-  if (renameat2 (staging->dir_fd, LARGE_NAME, staging->dir_fd, file_name, RENAME_NOREPLACE) < 0)
-    {
-      if (errno != EEXIST)
-        return atm_throw_errno (error, "Naming a file of the repository");
-      atm_staging_drop (staging);
-    }
-  atm_fd_clear (&staging->large_fd);
+  if (renameat2 (dir_fd, file->name, dir_fd, file_name, RENAME_NOREPLACE) == 0)
+    g_clear_pointer (&file->name, g_free);
+  else if (errno != EEXIST)
+    return atm_throw_errno (error, "Naming a file of the repository");
   return TRUE;
 }
 
 void
-atm_staging_drop (AtmStaging *staging)
+atm_staging_file_free (AtmStagingFile *file)
 {
-  if (staging->large_fd < 0)
+  if (file == NULL)
     return;
-  atm_fd_clear (&staging->large_fd);
-  (void) unlinkat (staging->dir_fd, LARGE_NAME, 0);
-  give_back (staging, staging->large_bytes);
+  atm_fd_clear (&file->fd);
+  if (file->name != NULL)
+    {
+      (void) unlinkat (file->staging->dir_fd, file->name, 0);
+      give_back (file->staging, file->size_bytes);
+    }
+  g_free (file->name);
+  g_free (file);
 }
 
 gboolean
@@ -466,8 +490,6 @@ atm_staging_publish (AtmStaging *staging, GError **error)
   const struct dirent *entry = NULL;
   gboolean again = TRUE;
 
-  if (!ostree_repo_get_disable_fsync (staging->repo) && syncfs (staging->dir_fd) < 0)
-    return atm_throw_errno (error, "Syncing the repository");
   if (!open_entries (staging->dir_fd, &dir, error))
     return FALSE;
   /* A folder that is emptied while it is read may skip entries. */

@@ -66,28 +66,42 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_staging_put_symlink (AtmStaging *staging, const char *name, const AtmInode *inode,
                                   const char *target, GError **error);
 
+/* A file in the making beside those that are put whole; for one thread at a time. */
+typedef struct _AtmStagingFile AtmStagingFile;
+
 /**
- * atm_staging_append:
+ * atm_staging_create_file:
+ * @staging: (borrowed): must outlive the file
+ * @file_out: (out) (transfer full): an empty file
  * @error: as for atm_staging_put_file()
  *
- * Adds to the one file that may be in the making beside those that are put whole, and begins it if
- * there is none. One thread at a time, as for the two functions below.
+ * May be called by any thread.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_staging_append (AtmStaging *staging, gconstpointer data, gsize length_bytes,
-                             GError **error);
+gboolean atm_staging_create_file (AtmStaging *staging, AtmStagingFile **file_out, GError **error);
 
 /**
- * atm_staging_finish:
- * @name: 64 hex digits: what the file in the making turned out to be
- * @error: %G_IO_ERROR
+ * atm_staging_file_append:
+ * @error: as for atm_staging_put_file()
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_staging_finish (AtmStaging *staging, const char *name, const AtmInode *inode,
-                             GError **error);
+gboolean atm_staging_file_append (AtmStagingFile *file, gconstpointer data, gsize length_bytes,
+                                  GError **error);
 
-/* Removes the file in the making, if there is one. */
-void atm_staging_drop (AtmStaging *staging);
+/**
+ * atm_staging_file_finish:
+ * @name: 64 hex digits: what the file turned out to be
+ * @error: %G_IO_ERROR
+ *
+ * Once, and then only atm_staging_file_free().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_staging_file_finish (AtmStagingFile *file, const char *name, const AtmInode *inode,
+                                  GError **error);
+
+/* Removes what was not finished. */
+void atm_staging_file_free (AtmStagingFile *file);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmStagingFile, atm_staging_file_free)
 
 /**
  * atm_staging_open_file:
@@ -100,11 +114,11 @@ gboolean atm_staging_open_file (AtmStaging *staging, const char *name, int *fd_o
 
 /**
  * atm_staging_publish:
- * @error: %G_IO_ERROR, also if the kernel could not write something in the background
+ * @error: %G_IO_ERROR
  *
- * When no thread puts anything any more: waits until the content is on the disk, then gives it its
- * names in objects/. An object that somebody else stored meanwhile stays as it is. The names are on
- * the disk after the next sync, which is the one that libostree does before a commit has a name.
+ * When no thread puts anything any more and all of it is on the disk: gives the content its names
+ * in objects/. An object that somebody else stored meanwhile stays as it is. The names are on the
+ * disk after the next syncfs().
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_staging_publish (AtmStaging *staging, GError **error);

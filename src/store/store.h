@@ -209,16 +209,51 @@ gboolean atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *
                                          const AtmDigest *diff_id, gboolean *found_out,
                                          GCancellable *cancellable, GError **error);
 
+/* A layer that is unpacked, and waits for those before it. */
+typedef struct _AtmImportedLayer AtmImportedLayer;
+
+void atm_imported_layer_free (AtmImportedLayer *layer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmImportedLayer, atm_imported_layer_free)
+
 /**
- * atm_store_txn_add_layer:
+ * atm_store_txn_import_layer:
+ * @number: for messages: which layer of the image it is, from 1 on
+ * @descriptor: (borrowed): a layer of the manifest
+ * @diff_id: (borrowed): what the config says of it
  * @blob: (borrowed): from atm_source_open_blob(), which checks size and digest; read to its end
+ * @layer_out: (out) (transfer full): for atm_store_txn_add_imported_layer()
  * @error: %ATM_STORE_ERROR (LAYER also when the whole uncompressed stream does not hash to
  *   @diff_id), or what @blob throws
  *
- * Streams a layer (gzip, zstd or plain tar, by its first bytes) into objects and merges it onto the
- * layers before (registry.md 5, store.md 6.2), in bounded memory. LC_CTYPE must be a UTF-8 locale.
- * After a failure while @blob is read the same layer may be added again; after one of merging, or
- * of writing to the repository, the transaction can only be freed.
+ * Streams a layer (gzip, zstd or plain tar, by its first bytes) into objects (registry.md 5), in
+ * bounded memory, which each import needs. LC_CTYPE must be a UTF-8 locale. After a failure while
+ * @blob is read the same layer may be imported again; after one of writing to the repository the
+ * transaction can only be freed.
+ *
+ * Several threads may import layers, in any order, while another one asks for stored layers and
+ * adds them and imported ones.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_import_layer (AtmStoreTxn *txn, guint number,
+                                     const AtmDescriptor *descriptor, const AtmDigest *diff_id,
+                                     GInputStream *blob, AtmImportedLayer **layer_out,
+                                     GCancellable *cancellable, GError **error);
+
+/**
+ * atm_store_txn_add_imported_layer:
+ * @layer: (transfer full): of this transaction
+ * @error: %ATM_STORE_ERROR, %G_IO_ERROR; the transaction can only be freed then
+ *
+ * Merges the layer onto those before (store.md 6.2).
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_add_imported_layer (AtmStoreTxn *txn, AtmImportedLayer *layer,
+                                           GCancellable *cancellable, GError **error);
+
+/**
+ * atm_store_txn_add_layer:
+ *
+ * Both in one, for the next layer of the image.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,

@@ -36,7 +36,8 @@ typedef struct
   GArray *plink_users; /* (owned) (element-type guint): entries that are links to plinks */
   AtmTarStream stream;
   guint64 expanded_bytes; /* contents with holes filled */
-  AtmTarFile *file;       /* (owned) (nullable): the one that is read, where it fits into memory */
+  AtmObjectFile *large;   /* (owned) (nullable): the file that is read, or, ... */
+  AtmTarFile *file;       /* (owned) (nullable): ... where it fits into memory, this */
   gsize file_bytes;       /* of it that were read */
   guint n_devices;        /* outside /dev */
   char *first_device;     /* (owned) (nullable) */
@@ -67,6 +68,7 @@ static void
 reader_clear (Reader *reader)
 {
   atm_tar_stream_clear (&reader->stream);
+  g_clear_pointer (&reader->large, atm_object_file_free);
   g_clear_pointer (&reader->file, atm_tar_file_free);
   g_clear_pointer (&reader->plinks, g_hash_table_unref);
   g_clear_pointer (&reader->plink_users, g_array_unref);
@@ -103,8 +105,8 @@ append (Reader *reader, gconstpointer data, gsize length_bytes, GError **error)
   if (!atm_inflate_check_ratio (reader->limits, reader->expanded_bytes,
                                 atm_tar_stream_get_blob_bytes (&reader->stream), error))
     return FALSE;
-  if (reader->file == NULL)
-    return atm_objects_append (reader->objects, data, length_bytes, error);
+  if (reader->large != NULL)
+    return atm_object_file_append (reader->large, data, length_bytes, error);
   memcpy (reader->file->data + reader->file_bytes, data, length_bytes);
   reader->file_bytes += length_bytes;
   return TRUE;
@@ -198,9 +200,11 @@ read_file (Reader *reader, struct archive *archive, struct archive_entry *entry,
   if ((guint64) size > reader->limits->buffered_max_bytes)
     {
       *file_out = NULL;
-      atm_objects_begin_file (reader->objects, &inode);
-      return read_contents (reader, archive, (guint64) size, TRUE, error)
-             && atm_objects_finish_file (reader->objects, checksum_out, reader->cancellable, error);
+      reader->large = atm_object_file_new (reader->objects, &inode);
+      read = read_contents (reader, archive, (guint64) size, TRUE, error)
+             && atm_object_file_finish (reader->large, checksum_out, reader->cancellable, error);
+      g_clear_pointer (&reader->large, atm_object_file_free);
+      return read;
     }
 
   reader->file = g_malloc (sizeof (AtmTarFile) + (gsize) size);

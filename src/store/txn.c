@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/store.h"
 
+#include <unistd.h>
+
 #include "image/name.h"
 #include "store/import.h"
 #include "store/layer-commit.h"
@@ -30,13 +32,19 @@ struct _AtmStoreTxn
   gboolean broken;   /* the tree is in the middle of a layer */
 };
 
+struct _AtmImportedLayer
+{
+  AtmLayerDraft *draft; /* (owned) (nullable): %NULL: the transaction has it */
+  AtmLayer *layer;      /* (owned) */
+};
+
 static gboolean
 open_objects (AtmStoreTxn *txn, GError **error)
 {
   AtmStore *store = txn->store;
   AtmStaging *staging = NULL;
 
-  txn->objects = atm_objects_new (store->repo, store->user_mode, &store->limits);
+  txn->objects = atm_objects_new (store->repo, store->user_mode);
   if (!store->direct)
     atm_staging_remove_stale (store->repo);
   else if (!atm_staging_new (store->repo, &staging, error))
@@ -125,11 +133,11 @@ check_open (AtmStoreTxn *txn, GError **error)
 }
 
 static gboolean
-prefix_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor, GError **error)
+prefix_layer (guint number, const AtmDigest *digest, GError **error)
 {
-  g_autofree char *digest = atm_digest_to_string (&descriptor->digest);
+  g_autofree char *text = atm_digest_to_string (digest);
 
-  return atm_prefix_error (error, "Layer %u (%s)", txn->added->len + 1, digest);
+  return atm_prefix_error (error, "Layer %u (%s)", number, text);
 }
 
 static void
@@ -323,13 +331,23 @@ atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descripto
   if (!check_open (txn, error))
     return FALSE;
   if (!add_stored_layer (txn, descriptor, diff_id, found_out, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
+    return prefix_layer (txn->added->len + 1, &descriptor->digest, error);
   return TRUE;
+}
+
+void
+atm_imported_layer_free (AtmImportedLayer *layer)
+{
+  if (layer == NULL)
+    return;
+  atm_layer_draft_free (layer->draft);
+  atm_layer_free (layer->layer);
+  g_free (layer);
 }
 
 static gboolean
 import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
-        GInputStream *blob, GCancellable *cancellable, GError **error)
+        GInputStream *blob, AtmImportedLayer **layer_out, GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
   g_auto (AtmImported) imported = { 0 };
@@ -357,8 +375,36 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
 
   if (!atm_layer_draft_new (store, txn->objects, imported.layer, &info, &draft, cancellable, error))
     return FALSE;
-  g_ptr_array_add (txn->drafts, draft);
-  return merge (txn, imported.layer, &info, cancellable, error);
+  *layer_out = g_new0 (AtmImportedLayer, 1);
+  (*layer_out)->draft = draft;
+  (*layer_out)->layer = g_steal_pointer (&imported.layer);
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_import_layer (AtmStoreTxn *txn, guint number, const AtmDescriptor *descriptor,
+                            const AtmDigest *diff_id, GInputStream *blob,
+                            AtmImportedLayer **layer_out, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (txn->prepared, FALSE);
+  if (!import (txn, descriptor, diff_id, blob, layer_out, cancellable, error))
+    return prefix_layer (number, &descriptor->digest, error);
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_add_imported_layer (AtmStoreTxn *txn, AtmImportedLayer *layer,
+                                  GCancellable *cancellable, GError **error)
+{
+  g_autoptr (AtmImportedLayer) owned = layer;
+  const AtmLayerInfo *info = &owned->draft->info;
+
+  if (!check_open (txn, error))
+    return FALSE;
+  if (!merge (txn, owned->layer, info, cancellable, error))
+    return prefix_layer (txn->added->len + 1, &info->digest, error);
+  g_ptr_array_add (txn->drafts, g_steal_pointer (&owned->draft));
+  return TRUE;
 }
 
 gboolean
@@ -366,11 +412,12 @@ atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
                          const AtmDigest *diff_id, GInputStream *blob, GCancellable *cancellable,
                          GError **error)
 {
-  if (!check_open (txn, error))
-    return FALSE;
-  if (!import (txn, descriptor, diff_id, blob, cancellable, error))
-    return prefix_layer (txn, descriptor, error);
-  return TRUE;
+  AtmImportedLayer *layer = NULL;
+
+  return check_open (txn, error)
+         && atm_store_txn_import_layer (txn, txn->added->len + 1, descriptor, diff_id, blob, &layer,
+                                        cancellable, error)
+         && atm_store_txn_add_imported_layer (txn, layer, cancellable, error);
 }
 
 /* Whether manifest and configuration are those that the verdict and the layers belong to. */
@@ -427,44 +474,78 @@ make_metadata (AtmStoreTxn *txn, const char *reference, const char *canonical, G
                                  size_bytes, notice->len > 0 ? notice->str : NULL);
 }
 
+/* All that was written and named before reaches the disk before all that is named afterwards. */
+static gboolean
+sync_all (AtmStoreTxn *txn, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+
+  if (!ostree_repo_get_disable_fsync (repo) && syncfs (ostree_repo_get_dfd (repo)) < 0)
+    return atm_throw_errno (error, "Syncing the repository");
+  return TRUE;
+}
+
+/* Names what libostree has staged, which must have been synced. libostree would sync all of the
+   file system once more, and then each of the 256 folders of objects by itself; sync_all() does for
+   those. */
+static gboolean
+commit_synced (AtmStoreTxn *txn, GCancellable *cancellable, GError **error)
+{
+  OstreeRepo *repo = txn->store->repo;
+  const gboolean disabled = ostree_repo_get_disable_fsync (repo);
+  gboolean committed = FALSE;
+
+  ostree_repo_set_disable_fsync (repo, TRUE);
+  committed = ostree_repo_commit_transaction (repo, NULL, cancellable, error);
+  ostree_repo_set_disable_fsync (repo, disabled);
+  if (committed)
+    txn->prepared = txn->store->in_transaction = FALSE;
+  return committed;
+}
+
 /* libostree names the objects of a transaction in no order. So the commits have one of their own:
    whenever the power goes, whatever a commit leads to has its name. */
 static gboolean
 commit_trees (AtmStoreTxn *txn, GCancellable *cancellable, GError **error)
 {
-  OstreeRepo *repo = txn->store->repo;
-
-  if (!atm_objects_publish (txn->objects, cancellable, error)
-      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
-    return FALSE;
-  txn->prepared = txn->store->in_transaction = FALSE;
-  if (!ostree_repo_prepare_transaction (repo, NULL, cancellable, error))
+  if (!sync_all (txn, error) || !atm_objects_publish (txn->objects, cancellable, error)
+      || !commit_synced (txn, cancellable, error)
+      || !ostree_repo_prepare_transaction (txn->store->repo, NULL, cancellable, error))
     return FALSE;
   txn->prepared = txn->store->in_transaction = TRUE;
   return TRUE;
 }
 
-/* The commits that refs lead to, and the layer refs. */
+/* The commits that refs lead to. */
 static gboolean
-commit_commits (AtmStoreTxn *txn, const AtmCommitDraft *image, char **commit_out,
+commit_commits (AtmStoreTxn *txn, const AtmCommitDraft *image, GPtrArray *layers, char **commit_out,
                 GCancellable *cancellable, GError **error)
 {
-  OstreeRepo *repo = txn->store->repo;
+  for (guint i = 0; i < txn->drafts->len; i++)
+    {
+      const AtmLayerDraft *draft = txn->drafts->pdata[i];
+      char *commit = NULL;
 
+      if (!atm_commit_write (txn->store, &draft->commit, &commit, cancellable, error))
+        return FALSE;
+      g_ptr_array_add (layers, commit);
+    }
+  return atm_commit_write (txn->store, image, commit_out, cancellable, error)
+         && sync_all (txn, error) && commit_synced (txn, cancellable, error)
+         && sync_all (txn, error);
+}
+
+static gboolean
+put_layer_refs (AtmStoreTxn *txn, GPtrArray *layers, GCancellable *cancellable, GError **error)
+{
   for (guint i = 0; i < txn->drafts->len; i++)
     {
       const AtmLayerDraft *draft = txn->drafts->pdata[i];
       g_autofree char *ref = atm_layer_commit_get_ref (&draft->info.digest);
-      g_autofree char *commit = NULL;
 
-      if (!atm_commit_write (txn->store, &draft->commit, &commit, cancellable, error))
+      if (!atm_commit_put_ref (txn->store, ref, layers->pdata[i], cancellable, error))
         return FALSE;
-      ostree_repo_transaction_set_ref (repo, NULL, ref, commit);
     }
-  if (!atm_commit_write (txn->store, image, commit_out, cancellable, error)
-      || !ostree_repo_commit_transaction (repo, NULL, cancellable, error))
-    return FALSE;
-  txn->prepared = txn->store->in_transaction = FALSE;
   return TRUE;
 }
 
@@ -475,6 +556,7 @@ atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canon
 {
   g_autofree char *ref = atm_ref_encode (reference);
   g_autofree char *commit = NULL;
+  g_autoptr (GPtrArray) layers = g_ptr_array_new_with_free_func (g_free); /* commits of drafts */
   g_auto (AtmCommitDraft) image = { 0 };
 
   if (!txn->prepared || txn->broken)
@@ -487,7 +569,8 @@ atm_store_txn_commit (AtmStoreTxn *txn, const char *reference, const char *canon
                             make_metadata (txn, reference, canonical, manifest, config), &image,
                             cancellable, error)
       || !commit_trees (txn, cancellable, error)
-      || !commit_commits (txn, &image, &commit, cancellable, error)
+      || !commit_commits (txn, &image, layers, &commit, cancellable, error)
+      || !put_layer_refs (txn, layers, cancellable, error)
       || !atm_commit_set_ref (txn->store, ref, commit, cancellable, error))
     return atm_prefix_error (error, "Importing %s", canonical);
   *commit_out = g_steal_pointer (&commit);

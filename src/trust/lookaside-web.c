@@ -112,8 +112,8 @@ read_in_time (Server *server, AtmTimeLimit *all, const char *url, guint number, 
 }
 
 gboolean
-atm_lookaside_web_read (const char *folder, const AtmLookasideWeb *web, GPtrArray *blobs,
-                        GCancellable *cancellable, GError **error)
+atm_lookaside_web_read (const char *folder, const AtmLookasideWeb *web, AtmTrace *trace,
+                        GPtrArray *blobs, GCancellable *cancellable, GError **error)
 {
   const AtmLookasideWeb none = { 0 };
   g_auto (Server) server = { 0 };
@@ -125,12 +125,15 @@ atm_lookaside_web_read (const char *folder, const AtmLookasideWeb *web, GPtrArra
   for (guint number = 1;; number++)
     {
       g_autofree char *url = g_strdup_printf ("%s/signature-%u", folder, number);
+      g_autofree char *safe = atm_text_escape (url);
+      g_autoptr (GError) local = NULL;
       GBytes *blob = NULL;
 
-      if (!read_in_time (&server, all, url, number, &blob, error))
+      (void) read_in_time (&server, all, url, number, &blob, &local);
+      atm_trace_add_place (trace, safe, blob != NULL, local);
+      if (local != NULL)
         {
-          g_autofree char *safe = atm_text_escape (url);
-
+          g_propagate_error (error, g_steal_pointer (&local));
           (void) atm_refusal_convert (error, ATM_TRUST_ERROR_LOOKASIDE_ERROR);
           return atm_prefix_error (error, "The signature %s cannot be used", safe);
         }

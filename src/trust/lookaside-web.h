@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include "trust/trace.h"
 
 /* Lookaside storage of web servers (trust.md 12). They are told nothing but the name of the image:
    no credentials, and what a registry may do (“insecure”, certs.d) is not for them. */
@@ -30,11 +30,12 @@ typedef struct
  * atm_lookaside_web_read:
  * @folder: the http: or https: URL of the folder of an image, without a final slash
  * @web: (borrowed) (nullable): how to ask; %NULL: as all zero
+ * @trace: (borrowed) (nullable): gets a place for each URL
  * @blobs: (inout) (element-type GBytes): signature-1, signature-2 … are added, up to the first for
  *   which the server answers 404
  * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR, %ATM_TRUST_ERROR_LIMIT_EXCEEDED, both naming the URL;
  *   %G_IO_ERROR_CANCELLED
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_lookaside_web_read (const char *folder, const AtmLookasideWeb *web, GPtrArray *blobs,
-                                 GCancellable *cancellable, GError **error);
+gboolean atm_lookaside_web_read (const char *folder, const AtmLookasideWeb *web, AtmTrace *trace,
+                                 GPtrArray *blobs, GCancellable *cancellable, GError **error);

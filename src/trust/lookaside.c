@@ -90,12 +90,11 @@ open_folder (const char *base, const char *relative, int *fd_out, GError **error
   return TRUE;
 }
 
+/* %NULL in @blob_out is the end. */
 static gboolean
-read_signature (int dir_fd, const char *prefix, guint number, const char *folder, GBytes **blob_out,
+read_signature (int dir_fd, const char *name, const char *what, guint number, GBytes **blob_out,
                 GError **error)
 {
-  g_autofree char *name = g_strdup_printf ("%ssignature-%u", prefix, number);
-  g_autofree char *what = g_strconcat (folder, "/", name, NULL);
   g_autoptr (GError) local = NULL;
   g_autoptr (GBytes) blob = NULL;
 
@@ -110,24 +109,48 @@ read_signature (int dir_fd, const char *prefix, guint number, const char *folder
       return throw_lookaside (error, what, local->message);
     }
   if (number > ATM_SIGNATURES_MAX)
-    return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED,
-                      "%s holds more than %d signatures; keep those that are needed", folder,
-                      ATM_SIGNATURES_MAX);
+    {
+      g_autofree char *folder = g_path_get_dirname (what);
+
+      return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED,
+                        "%s holds more than %d signatures; keep those that are needed", folder,
+                        ATM_SIGNATURES_MAX);
+    }
   *blob_out = g_steal_pointer (&blob);
   return TRUE;
 }
 
+/* A folder of signatures. */
+typedef struct
+{
+  int fd;           /* (borrowed): -1: there is none */
+  const char *path; /* (borrowed) */
+  const char *url;  /* (borrowed): how a trace names it */
+  AtmTrace *trace;  /* (borrowed) (nullable) */
+} Folder;
+
 static gboolean
-read_signatures (int dir_fd, const char *prefix, const char *folder, GPtrArray *blobs,
+read_signatures (const Folder *folder, const char *prefix, GPtrArray *blobs,
                  GCancellable *cancellable, GError **error)
 {
   for (guint number = 1;; number++)
     {
+      g_autofree char *name = g_strdup_printf ("%ssignature-%u", prefix, number);
+      g_autofree char *what = g_strconcat (folder->path, "/", name, NULL);
+      g_autofree char *url = g_strconcat (folder->url, "/", name, NULL);
+      g_autoptr (GError) local = NULL;
       GBytes *blob = NULL;
 
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !read_signature (dir_fd, prefix, number, folder, &blob, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
+      if (folder->fd >= 0)
+        (void) read_signature (folder->fd, name, what, number, &blob, &local);
+      atm_trace_add_place (folder->trace, url, blob != NULL, local);
+      if (local != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
       if (blob == NULL)
         return TRUE;
       g_ptr_array_add (blobs, blob);
@@ -135,59 +158,60 @@ read_signatures (int dir_fd, const char *prefix, const char *folder, GPtrArray *
 }
 
 static gboolean
-read_folder (const char *base, const char *relative, GPtrArray *blobs, GCancellable *cancellable,
-             GError **error)
+read_folder (const char *base, const char *relative, const char *url, AtmTrace *trace,
+             GPtrArray *blobs, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *folder = g_strconcat (base, "/", relative, NULL);
+  g_autofree char *path = g_strconcat (base, "/", relative, NULL);
+  g_autoptr (GError) local = NULL;
   atm_autofd int dir_fd = -1;
+  Folder folder = { -1, path, url, trace };
 
-  if (!open_folder (base, relative, &dir_fd, error))
-    return FALSE;
-  return dir_fd < 0 || read_signatures (dir_fd, "", folder, blobs, cancellable, error);
+  if (!open_folder (base, relative, &dir_fd, &local))
+    {
+      atm_trace_add_place (trace, url, 0, local);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  folder.fd = dir_fd;
+  return read_signatures (&folder, "", blobs, cancellable, error);
 }
 
 gboolean
 atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *digest,
-                    const AtmLookasideWeb *web, GPtrArray **blobs_out, GCancellable *cancellable,
-                    GError **error)
+                    const AtmLookasideWeb *web, AtmTrace *trace, GPtrArray **blobs_out,
+                    GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) blobs = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   g_autofree char *digest_text = atm_digest_to_string (digest);
-  g_autofree char *relative = NULL;
+  g_autofree char *relative = NULL, *folder = NULL;
   g_autoptr (GUri) uri = g_uri_parse (base_url, G_URI_FLAGS_NONE, error);
 
   if (uri == NULL)
     return atm_refusal_convert (error, ATM_TRUST_ERROR_LOOKASIDE_ERROR);
   *strchr (digest_text, ':') = '=';
   relative = g_strdup_printf ("%s@%s", path, digest_text);
-  if (g_str_equal (g_uri_get_scheme (uri), "file"))
-    {
-      if (!read_folder (g_uri_get_path (uri), relative, blobs, cancellable, error))
-        return FALSE;
-    }
-  else
-    {
-      g_autofree char *folder = g_strconcat (base_url, "/", relative, NULL);
-
-      if (!atm_lookaside_web_read (folder, web, blobs, cancellable, error))
-        return FALSE;
-    }
+  folder = g_strconcat (base_url, "/", relative, NULL);
+  if (g_str_equal (g_uri_get_scheme (uri), "file")
+          ? !read_folder (g_uri_get_path (uri), relative, folder, trace, blobs, cancellable, error)
+          : !atm_lookaside_web_read (folder, web, trace, blobs, cancellable, error))
+    return FALSE;
   *blobs_out = g_steal_pointer (&blobs);
   return TRUE;
 }
 
 gboolean
-atm_lookaside_read_dir (const char *folder, const AtmDigest *digest, GPtrArray **blobs_out,
-                        GCancellable *cancellable, GError **error)
+atm_lookaside_read_dir (const char *folder, const AtmDigest *digest, AtmTrace *trace,
+                        GPtrArray **blobs_out, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) blobs = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   g_autofree char *prefix = g_strconcat (digest->hex, ".", NULL);
   atm_autofd int dir_fd = open (folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const Folder signatures = { dir_fd, folder, folder, trace };
 
   if (dir_fd < 0)
     return throw_lookaside (error, folder, g_strerror (errno));
-  if (!read_signatures (dir_fd, prefix, folder, blobs, cancellable, error)
-      || (blobs->len == 0 && !read_signatures (dir_fd, "", folder, blobs, cancellable, error)))
+  if (!read_signatures (&signatures, prefix, blobs, cancellable, error)
+      || (blobs->len == 0 && !read_signatures (&signatures, "", blobs, cancellable, error)))
     return FALSE;
   *blobs_out = g_steal_pointer (&blobs);
   return TRUE;

@@ -7,8 +7,8 @@
 #include "trust/lookaside-web.h"
 
 /* Lookaside storage: folders of signatures beside a registry (trust.md 12), or those within a
-   “dir:” image. Nothing that comes from
-   there is trusted; whoever writes there can withhold signatures, and no more. */
+   “dir:” image. Nothing that comes from there is trusted; whoever writes there can withhold
+   signatures, and no more. */
 
 /**
  * atm_lookaside_check_url:
@@ -26,6 +26,7 @@ gboolean atm_lookaside_check_url (const char *url, char **url_out, GError **erro
  * @path: of the repository, without its domain; valid by the grammar of names
  * @digest: of the manifest
  * @web: (borrowed) (nullable): how to ask the server of an http: or https: URL; %NULL: as all zero
+ * @trace: (borrowed) (nullable): gets a place for each URL of a signature that was tried
  * @blobs_out: (out) (transfer full) (element-type GBytes): signature-1, signature-2 … up to the
  *   first that is missing; perhaps none
  * @error: %ATM_TRUST_ERROR_LOOKASIDE_ERROR, %ATM_TRUST_ERROR_LIMIT_EXCEEDED,
@@ -33,18 +34,19 @@ gboolean atm_lookaside_check_url (const char *url, char **url_out, GError **erro
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_lookaside_read (const char *base_url, const char *path, const AtmDigest *digest,
-                             const AtmLookasideWeb *web, GPtrArray **blobs_out,
+                             const AtmLookasideWeb *web, AtmTrace *trace, GPtrArray **blobs_out,
                              GCancellable *cancellable, GError **error);
 
 /**
  * atm_lookaside_read_dir:
  * @folder: a “dir:” image: absolute, links resolved
  * @digest: of the manifest
+ * @trace: (borrowed) (nullable): gets a place for each file that was tried
  * @blobs_out: (out) (transfer full) (element-type GBytes): HEX.signature-1 … as there are beside an
  *   image that was chosen from an index; if there are none, signature-1 … up to the first that is
  *   missing
  * @error: as atm_lookaside_read()
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_lookaside_read_dir (const char *folder, const AtmDigest *digest, GPtrArray **blobs_out,
-                                 GCancellable *cancellable, GError **error);
+gboolean atm_lookaside_read_dir (const char *folder, const AtmDigest *digest, AtmTrace *trace,
+                                 GPtrArray **blobs_out, GCancellable *cancellable, GError **error);

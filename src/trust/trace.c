@@ -103,8 +103,11 @@ atm_trace_list_add (AtmTraceList *list, const char *type, const char *const *key
 void
 atm_trace_add_place (AtmTrace *trace, const char *url, guint n_signatures, const GError *failure)
 {
-  AtmTracePlace *place = g_new0 (AtmTracePlace, 1);
+  AtmTracePlace *place = NULL;
 
+  if (trace == NULL)
+    return;
+  place = g_new0 (AtmTracePlace, 1);
   place->url = g_strdup (url);
   if (failure != NULL)
     place->result = g_strdup (failure->message);

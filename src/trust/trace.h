@@ -48,11 +48,11 @@ typedef struct
   GPtrArray *requirements; /* (owned) (element-type AtmTraceRequirement) */
 } AtmTraceList;
 
-/* A place where signatures were looked for. */
+/* A place where a signature was looked for, or, where a registry keeps them itself, several. */
 typedef struct
 {
-  char *url;    /* (owned) */
-  char *result; /* (owned): “2 signatures”, or why it could not be read */
+  char *url;    /* (owned): or the path of a file of a “dir:” image */
+  char *result; /* (owned): “1 signature”, “no signature”, or why it could not be read */
 } AtmTracePlace;
 
 typedef struct
@@ -100,6 +100,7 @@ void atm_trace_list_add (AtmTraceList *list, const char *type, const char *const
 
 /**
  * atm_trace_add_place:
+ * @trace: (nullable): %NULL: nobody asks
  * @n_signatures: how many there are
  * @failure: (nullable): why nobody knows how many
  */

@@ -288,8 +288,22 @@ dup_place (const char *base_url, const char *path, const AtmDigest *digest)
 }
 
 static gboolean
-read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out, char **source_out,
-                char **place_out, GCancellable *cancellable, GError **error)
+read_document (AtmTrust *trust, const AtmSourceSignatures *kept, GPtrArray **blobs_out,
+               GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const gboolean read = atm_extension_parse (kept->document, blobs_out, &local);
+
+  atm_trace_add_place (trust->trace, kept->url, read ? (*blobs_out)->len : 0, local);
+  if (read)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return atm_prefix_error (error, "The signatures in %s cannot be used", kept->url);
+}
+
+static gboolean
+read_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out, char **source_out,
+                 char **place_out, GCancellable *cancellable, GError **error)
 {
   const AtmLookasideWeb web = { .proxies = trust->proxies };
   g_auto (AtmSourceSignatures) kept = { 0 };
@@ -301,7 +315,8 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
     {
       *source_out = g_strdup_printf ("There is no file signature-1 in %s", trust->dir);
       *place_out = g_strdup (trust->dir);
-      return atm_lookaside_read_dir (trust->dir, digest, blobs_out, cancellable, error);
+      return atm_lookaside_read_dir (trust->dir, digest, trust->trace, blobs_out, cancellable,
+                                     error);
     }
   if (trust->name == NULL)
     {
@@ -316,8 +331,7 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
     {
       *source_out = g_strdup_printf ("There is no signature for it in %s", kept.url);
       *place_out = g_strdup (kept.url);
-      return atm_extension_parse (kept.document, blobs_out, error)
-             || atm_prefix_error (error, "The signatures in %s cannot be used", kept.url);
+      return read_document (trust, &kept, blobs_out, error);
     }
   if (!atm_registriesd_load (trust->registries_d, trust->config_dir, &conf, error))
     return FALSE;
@@ -331,22 +345,8 @@ read_lookaside (AtmTrust *trust, const AtmDigest *digest, GPtrArray **blobs_out,
     }
   *source_out = g_strdup_printf ("There is no signature for it in %s", url);
   *place_out = dup_place (url, kept.name->path, digest);
-  return atm_lookaside_read (url, kept.name->path, digest, &web, blobs_out, cancellable, error);
-}
-
-static gboolean
-read_places (AtmTrust *trust, const AtmDigest *digest, AtmEvidence *evidence, GPtrArray **blobs_out,
-             GCancellable *cancellable, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-  gboolean read = read_lookaside (trust, digest, blobs_out, &evidence->missing, &evidence->source,
-                                  cancellable, &local);
-
-  if (evidence->source != NULL)
-    atm_trace_add_place (trust->trace, evidence->source, read ? (*blobs_out)->len : 0, local);
-  if (!read)
-    g_propagate_error (error, g_steal_pointer (&local));
-  return read;
+  return atm_lookaside_read (url, kept.name->path, digest, &web, trust->trace, blobs_out,
+                             cancellable, error);
 }
 
 /* It spoils the image for all requirements that look at signatures; the first of them tells. */
@@ -383,7 +383,8 @@ load_signatures (AtmTrust *trust, const AtmDigest *digest, GPtrArray *stored, At
       evidence->advice = trust->from_site ? "pull it there again, under a policy that asks for one"
                                           : "pull the image again";
     }
-  else if (!read_places (trust, digest, evidence, &blobs, cancellable, error))
+  else if (!read_signatures (trust, digest, &blobs, &evidence->missing, &evidence->source,
+                             cancellable, error))
     return FALSE;
   if (blobs->len > ATM_SIGNATURES_MAX)
     return atm_throw (error, ATM_TRUST_ERROR, ATM_TRUST_ERROR_LIMIT_EXCEEDED,

@@ -24,7 +24,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   limits.steps_max = 1000000;
   /* The same input must take the same way each time. */
   limits.writers_max = 0;
-  objects = atm_objects_new (NULL, FALSE, &limits);
+  objects = atm_objects_new (NULL, FALSE);
   if (!atm_import_layer (blob, ATM_HASH_SHA256, objects, &limits, &imported, NULL, NULL))
     return 0;
 

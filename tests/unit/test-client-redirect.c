@@ -302,6 +302,7 @@ main (int argc, char *argv[])
 {
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  atm_test_authority_be_system ();
   g_test_add_func ("/client/redirect/origins", test_origins);
   g_test_add_func ("/client/redirect/locations", test_locations);
   g_test_add_func ("/client/redirect/hops", test_hops);

@@ -280,6 +280,7 @@ main (int argc, char *argv[])
 {
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  atm_test_authority_be_system ();
   g_test_add_func ("/client/secrets/basic", test_basic);
   g_test_add_func ("/client/secrets/realms", test_realms);
   g_test_add_func ("/client/secrets/creds-and-mirrors", test_creds_and_mirrors);

@@ -389,6 +389,7 @@ main (int argc, char *argv[])
 {
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  atm_test_authority_be_system ();
   g_test_add_func ("/client/tls/refused", test_refused);
   g_test_add_func ("/client/tls/silent", test_silent);
   g_test_add_func ("/client/tls/silent-handshake", test_silent_handshake);

@@ -609,6 +609,7 @@ main (int argc, char *argv[])
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   client = atm_test_client_new ();
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  atm_test_authority_be_system ();
   g_test_add_func ("/client/real", test_real);
   g_test_add_func ("/client/real-refusals", test_real_refusals);
   g_test_add_func ("/client/manifest-faults", test_manifest_faults);

@@ -213,6 +213,56 @@ test_layer_twice (void)
   assert_log (world, 0, "0");
 }
 
+/* The same layer under two digests is fetched once. */
+static void
+test_compressed_twice (void)
+{
+  g_autoptr (World) world = world_new ();
+  GBytes *tar = atm_test_tar_of ("f a 1");
+
+  add_layer (world, 1);
+  atm_test_image_take (world->image, atm_test_gzip (tar), g_bytes_ref (tar));
+  atm_test_faulty_add (world->source, world->image->blobs->pdata[1]);
+  atm_test_image_take (world->image, g_bytes_ref (tar), tar);
+  atm_test_faulty_add (world->source, world->image->blobs->pdata[2]);
+  pull_ok (world);
+  assert_log (world, 1, "0");
+  assert_log (world, 2, "");
+  g_assert_cmpuint (atm_test_count_refs (world->store), ==, 4);
+}
+
+/* The configuration lies about one of two layers that are the same blob. */
+static void
+test_layer_twice_but_different (void)
+{
+  g_autoptr (World) world = world_new ();
+  AtmDigest *diff_ids = NULL;
+
+  add_layer (world, 1);
+  add_layer (world, 2);
+  add_layer (world, 1);
+  diff_ids = (AtmDigest *) (gpointer) world->image->diff_ids->data;
+  diff_ids[2] = get_descriptor (world, 1)->digest;
+  pull_fails (world, ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER);
+}
+
+/* What is stored and what is fetched come in the order of the image. */
+static void
+test_some_stored (void)
+{
+  g_autoptr (World) world = world_new ();
+
+  for (guint i = 0; i < 3; i++)
+    add_layer (world, i);
+  pull_ok (world);
+  atm_test_image_free (world->image);
+  world->image = atm_test_image_new ();
+  for (guint i = 0; i < 7; i++)
+    add_layer (world, i % 2 == 0 ? 10 + i : i / 2);
+  pull_ok (world);
+  g_assert_cmpuint (world->n_copied, ==, 3 + 4);
+}
+
 /* rows 69 and 71 to 79 while the layer is imported: it is imported anew, as often as it takes */
 static void
 test_import_again (void)
@@ -385,11 +435,206 @@ test_real (void)
   world->system.registries_conf = conf;
   name = g_strdup_printf ("http:%s/ns/app:v1", atm_test_registry_get_host (registry));
   g_assert_true (atm_origin_parse (name, &origin, &error));
-  g_assert_true (atm_open_source (&world->system, origin, NULL, &world->report, &source, &error));
+  g_assert_true (
+      atm_open_source (&world->system, origin, NULL, &world->report, &source, NULL, &error));
   g_assert_no_error (error);
   g_set_object (&world->source, source);
   pull_ok (world);
   g_assert_cmpuint (world->n_copied, ==, 4);
+}
+
+/* ---- a folder: each layer is opened when its import begins ---- */
+
+/* A source that is not remote, whose first blob ends only when all of the second has been read. */
+
+#define TEST_TYPE_FOLDER (test_folder_get_type ())
+G_DECLARE_FINAL_TYPE (TestFolder, test_folder, TEST, FOLDER, GObject)
+
+struct _TestFolder
+{
+  GObject parent;
+  GPtrArray *blobs; /* (borrowed) (element-type GBytes) */
+  gboolean wait;
+
+  GMutex lock; /* of all below */
+  GCond changed;
+  gboolean second_ended;
+};
+
+static gboolean test_folder_open_blob (AtmSource *source, const AtmDescriptor *descriptor,
+                                       GInputStream **stream_out, GCancellable *cancellable,
+                                       GError **error);
+
+static void
+test_folder_source_init (AtmSourceInterface *iface)
+{
+  iface->open_blob = test_folder_open_blob;
+}
+
+G_DEFINE_TYPE_WITH_CODE (TestFolder, test_folder, G_TYPE_OBJECT,
+                         G_IMPLEMENT_INTERFACE (ATM_TYPE_SOURCE, test_folder_source_init))
+
+#define TEST_TYPE_STREAM (test_stream_get_type ())
+G_DECLARE_FINAL_TYPE (TestStream, test_stream, TEST, STREAM, GFilterInputStream)
+
+struct _TestStream
+{
+  GFilterInputStream parent;
+  TestFolder *folder; /* (borrowed) */
+  gboolean is_second;
+};
+
+G_DEFINE_TYPE (TestStream, test_stream, G_TYPE_FILTER_INPUT_STREAM)
+
+static gssize
+test_stream_read (GInputStream *stream, void *buffer, gsize count, GCancellable *cancellable,
+                  GError **error)
+{
+  TestStream *self = TEST_STREAM (stream);
+  TestFolder *folder = self->folder;
+  const gint64 deadline = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND;
+  gssize n
+      = g_input_stream_read (g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream)),
+                             buffer, count, cancellable, error);
+
+  if (n != 0 || !folder->wait)
+    return n;
+  g_mutex_lock (&folder->lock);
+  folder->second_ended |= self->is_second;
+  g_cond_broadcast (&folder->changed);
+  while (!folder->second_ended)
+    g_assert_true (g_cond_wait_until (&folder->changed, &folder->lock, deadline));
+  g_mutex_unlock (&folder->lock);
+  return n;
+}
+
+static void
+test_stream_class_init (TestStreamClass *class)
+{
+  G_INPUT_STREAM_CLASS (class)->read_fn = test_stream_read;
+}
+
+static void
+test_stream_init (TestStream *self G_GNUC_UNUSED)
+{
+}
+
+static gboolean
+test_folder_open_blob (AtmSource *source, const AtmDescriptor *descriptor,
+                       GInputStream **stream_out, GCancellable *cancellable G_GNUC_UNUSED,
+                       GError **error)
+{
+  TestFolder *self = TEST_FOLDER (source);
+
+  for (guint i = 0; i < self->blobs->len; i++)
+    {
+      GBytes *bytes = self->blobs->pdata[i];
+      g_autoptr (GInputStream) base = g_memory_input_stream_new_from_bytes (bytes);
+      AtmDigest digest;
+      TestStream *stream = NULL;
+
+      atm_digest_of (ATM_HASH_SHA256, bytes, &digest);
+      if (!atm_digest_equal (&digest, &descriptor->digest))
+        continue;
+      stream = g_object_new (TEST_TYPE_STREAM, "base-stream", base, NULL);
+      stream->folder = self;
+      stream->is_second = i == 1;
+      *stream_out = G_INPUT_STREAM (stream);
+      return TRUE;
+    }
+  g_set_error_literal (error, ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND, "gone");
+  return FALSE;
+}
+
+static void
+test_folder_class_init (TestFolderClass *class G_GNUC_UNUSED)
+{
+}
+
+static void
+test_folder_init (TestFolder *self)
+{
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->changed);
+}
+
+static void
+use_folder (World *world, gboolean wait)
+{
+  TestFolder *folder = g_object_new (TEST_TYPE_FOLDER, NULL);
+
+  folder->blobs = world->image->blobs;
+  folder->wait = wait;
+  g_object_unref (world->source);
+  world->source = ATM_SOURCE (folder);
+}
+
+static void
+test_both_at_once (void)
+{
+  g_autoptr (World) world = world_new ();
+
+  for (guint i = 0; i < 5; i++)
+    add_layer (world, i);
+  use_folder (world, TRUE);
+  pull_ok (world);
+  g_assert_cmpuint (world->n_copied, ==, 5);
+  for (guint i = 0; i < 5; i++)
+    {
+      g_autofree char *text = atm_digest_to_string (&get_descriptor (world, i)->digest);
+      g_autofree char *line = g_strdup_printf ("Copying blob %s\n", text);
+
+      g_assert_true (g_str_has_prefix (world->said->str, line));
+      g_string_erase (world->said, 0, (gssize) strlen (line));
+    }
+}
+
+/* Whatever order they fail in, the first one of the image is told. */
+static void
+test_which_failure (void)
+{
+  const struct
+  {
+    const char *layers; /* “.”: fine; “h”: hostile; “m”: missing */
+    GQuark domain;
+    int code;
+    const char *message;
+  } cases[] = {
+    { "h.", ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "Layer 1 (" },
+    { ".h", ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "Layer 2 (" },
+    { "hh", ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "Layer 1 (" },
+    { "hm", ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "Layer 1 (" },
+    { "mh", ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND, "gone" },
+    { ".m.", ATM_SOURCE_ERROR, ATM_SOURCE_ERROR_NOT_FOUND, "gone" },
+    { "..hm", ATM_STORE_ERROR, ATM_STORE_ERROR_LAYER, "Layer 3 (" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (World) world = world_new ();
+      g_autoptr (GError) error = NULL;
+
+      g_test_message ("%s", cases[i].layers);
+      for (const char *layer = cases[i].layers; *layer != '\0'; layer++)
+        {
+          g_autofree char *lines
+              = g_strdup_printf ("%s%p x", *layer == 'h' ? "f ../" : "f ", layer);
+
+          atm_test_image_add (world->image, lines);
+        }
+      for (guint n = 0; n < strlen (cases[i].layers); n++)
+        if (cases[i].layers[n] == 'm')
+          {
+            g_bytes_unref (world->image->blobs->pdata[n]);
+            world->image->blobs->pdata[n] = g_bytes_new_static ("", 0);
+          }
+      use_folder (world, FALSE);
+      g_assert_false (pull (world, &error));
+      g_assert_error (error, cases[i].domain, cases[i].code);
+      g_assert_true (g_str_has_prefix (error->message, cases[i].message));
+      g_assert_cmpuint (atm_test_count_refs (world->store), ==, 0);
+      atm_test_fsck (world->store);
+    }
 }
 
 /* ---- room ---- */
@@ -415,6 +660,9 @@ main (int argc, char *argv[])
   g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE); /* as in main.c */
   g_test_add_func ("/fetch/layers", test_layers);
   g_test_add_func ("/fetch/layer-twice", test_layer_twice);
+  g_test_add_func ("/fetch/compressed-twice", test_compressed_twice);
+  g_test_add_func ("/fetch/layer-twice-but-different", test_layer_twice_but_different);
+  g_test_add_func ("/fetch/some-stored", test_some_stored);
   g_test_add_func ("/fetch/import-again", test_import_again);
   g_test_add_func ("/fetch/import-often", test_import_often);
   g_test_add_func ("/fetch/damaged", test_damaged);
@@ -423,6 +671,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/fetch/cancel-in-layer", test_cancel_in_layer);
   g_test_add_func ("/fetch/two-at-once", test_two_at_once);
   g_test_add_func ("/fetch/real", test_real);
+  g_test_add_func ("/fetch/both-at-once", test_both_at_once);
+  g_test_add_func ("/fetch/which-failure", test_which_failure);
   g_test_add_func ("/fetch/no-space", test_no_space);
   return g_test_run ();
 }

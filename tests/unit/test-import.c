@@ -73,8 +73,7 @@ test_checksums (void)
       "e496d965dd7d4824750413f388be1171e388874f77b3a3f73447c56a67f2199c" },
     { 0644, "", NULL, "cc700d46f407c6c5ab2d5dde474366a928b7398277e61162e7f8ec06f469f07e" },
   };
-  const AtmStoreLimits limits = ATM_STORE_LIMITS_INIT;
-  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE, &limits);
+  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE);
   g_autoptr (GError) error = NULL;
   const AtmInode link = { 0 };
   guint8 checksum[ATM_CHECKSUM_BYTES];
@@ -83,16 +82,17 @@ test_checksums (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GVariant) xattrs = NULL;
+      g_autoptr (AtmObjectFile) file = NULL;
       AtmInode inode = { .mode = cases[i].mode };
 
       if (cases[i].xattr != NULL)
         xattrs
             = g_variant_ref_sink (g_variant_new_parsed ("[(%^ay, [byte 0x62])]", cases[i].xattr));
       inode.xattrs = xattrs;
-      atm_objects_begin_file (objects, &inode);
+      file = atm_object_file_new (objects, &inode);
       g_assert_true (
-          atm_objects_append (objects, cases[i].content, strlen (cases[i].content), &error));
-      g_assert_true (atm_objects_finish_file (objects, checksum, NULL, &error));
+          atm_object_file_append (file, cases[i].content, strlen (cases[i].content), &error));
+      g_assert_true (atm_object_file_finish (file, checksum, NULL, &error));
       ostree_checksum_inplace_from_bytes (checksum, hex);
       g_assert_cmpstr (hex, ==, cases[i].checksum);
     }

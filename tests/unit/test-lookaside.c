@@ -239,32 +239,91 @@ storage_init (Storage *storage)
 }
 
 static gboolean
-read_storage (const Storage *storage, GPtrArray **blobs_out, GError **error)
+read_storage (const Storage *storage, AtmTrace *trace, GPtrArray **blobs_out, GError **error)
 {
-  return atm_lookaside_read (storage->url, "ns/app", &storage->digest, NULL, blobs_out, NULL,
+  return atm_lookaside_read (storage->url, "ns/app", &storage->digest, NULL, trace, blobs_out, NULL,
                              error);
 }
 
 static void
+assert_place (const AtmTrace *trace, guint i, const char *folder, const char *name,
+              const char *result)
+{
+  g_autofree char *url = g_strconcat (folder, "/", name, NULL);
+  const AtmTracePlace *place = NULL;
+
+  g_assert_cmpuint (i, <, trace->places->len);
+  place = trace->places->pdata[i];
+  g_assert_cmpstr (place->url, ==, url);
+  g_assert_cmpstr (place->result, ==, result);
+}
+
+/* Each file that was tried is told, with the one that ends the list. */
+static void
 assert_read (const Storage *storage, guint count)
 {
+  g_autoptr (AtmTrace) trace = atm_trace_new ();
   g_autoptr (GPtrArray) blobs = NULL;
   g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_strconcat ("file://", storage->folder, NULL);
 
-  if (!read_storage (storage, &blobs, &error))
+  if (!read_storage (storage, trace, &blobs, &error))
     g_error ("%s", error->message);
   g_assert_cmpuint (blobs->len, ==, count);
+  g_assert_cmpuint (trace->places->len, ==, count + 1);
+  for (guint i = 0; i <= count; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("signature-%u", i + 1);
+
+      assert_place (trace, i, folder, name, i < count ? "1 signature" : "no signature");
+    }
 }
 
 static void
 assert_no_read (const Storage *storage, AtmTrustError code)
 {
+  g_autoptr (AtmTrace) trace = atm_trace_new ();
   g_autoptr (GError) error = NULL;
   GPtrArray *blobs = NULL;
+  const AtmTracePlace *last = NULL;
 
-  g_assert_false (read_storage (storage, &blobs, &error));
+  g_assert_false (read_storage (storage, trace, &blobs, &error));
   g_assert_error (error, ATM_TRUST_ERROR, (int) code);
   g_assert_null (blobs);
+  g_assert_cmpuint (trace->places->len, >, 0);
+  last = trace->places->pdata[trace->places->len - 1];
+  g_assert_cmpstr (last->result, ==, error->message);
+}
+
+/* Of a “dir:” image both names that its signatures may have are tried. */
+static void
+test_read_dir (void)
+{
+  g_auto (Storage) storage = { 0 };
+  g_autoptr (AtmTrace) trace = atm_trace_new (), second = atm_trace_new ();
+  g_autoptr (GPtrArray) blobs = NULL, own = NULL;
+  g_autofree char *first_name = NULL, *second_name = NULL;
+  g_autoptr (GError) error = NULL;
+
+  storage_init (&storage);
+  first_name = g_strconcat (storage.digest.hex, ".signature-1", NULL);
+  second_name = g_strconcat (storage.digest.hex, ".signature-2", NULL);
+  write_file (storage.folder, "signature-1", "a");
+  g_assert_true (
+      atm_lookaside_read_dir (storage.folder, &storage.digest, trace, &blobs, NULL, &error));
+  g_assert_cmpuint (blobs->len, ==, 1);
+  g_assert_cmpuint (trace->places->len, ==, 3);
+  assert_place (trace, 0, storage.folder, first_name, "no signature");
+  assert_place (trace, 1, storage.folder, "signature-1", "1 signature");
+  assert_place (trace, 2, storage.folder, "signature-2", "no signature");
+
+  write_file (storage.folder, first_name, "b");
+  g_assert_true (
+      atm_lookaside_read_dir (storage.folder, &storage.digest, second, &own, NULL, &error));
+  g_assert_cmpuint (own->len, ==, 1);
+  g_assert_cmpuint (second->places->len, ==, 2);
+  assert_place (second, 0, storage.folder, first_name, "1 signature");
+  assert_place (second, 1, storage.folder, second_name, "no signature");
 }
 
 static void
@@ -335,6 +394,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/registriesd/refuses", test_conf_refuses);
   g_test_add_func ("/registriesd/folder", test_folder);
   g_test_add_func ("/lookaside/read", test_read);
+  g_test_add_func ("/lookaside/read-dir", test_read_dir);
   g_test_add_func ("/lookaside/limits", test_limits);
   return g_test_run ();
 }

@@ -256,7 +256,7 @@ static AtmLayer *
 stream_layer (GBytes *blob)
 {
   const AtmStoreLimits limits = ATM_STORE_LIMITS_INIT;
-  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE, &limits);
+  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE);
   g_autoptr (GInputStream) stream = g_memory_input_stream_new_from_bytes (blob);
   g_auto (AtmImported) imported = { 0 };
   g_autoptr (GError) error = NULL;
@@ -450,7 +450,7 @@ test_large_folder (void)
     {
       g_autoptr (AtmLayer) layer = new_layer (count, ATM_ENTRY_FILE, path, NULL);
       g_autoptr (AtmTree) tree = atm_tree_new (folder, &limits);
-      g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE, &limits);
+      g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE);
       g_autofree char *notice = NULL;
       g_autoptr (GError) error = NULL;
 

@@ -75,11 +75,10 @@ random_xattrs (void)
 static void
 test_names (void)
 {
-  const AtmStoreLimits limits = ATM_STORE_LIMITS_INIT;
   g_autofree char *path = atm_test_scratch_path ();
   g_autoptr (GFile) file = g_file_new_for_path (path);
   g_autoptr (OstreeRepo) repo = ostree_repo_new (file);
-  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE, &limits);
+  g_autoptr (AtmObjects) objects = atm_objects_new (NULL, FALSE);
   g_autoptr (GError) error = NULL;
 
   /* An archive takes any owner and attribute, whoever runs this; the names are the same. */
@@ -129,6 +128,22 @@ typedef struct
   guint number;
 } Putter;
 
+static void
+put_large (const Putter *putter, char first)
+{
+  const AtmInode inode = { .mode = 0755 };
+  const gsize size = 3 * 1024 * 1024;
+  g_autofree char *large = g_strnfill (size, 'x');
+  g_autoptr (AtmObjectFile) file = atm_object_file_new (putter->objects, &inode);
+  g_autoptr (GError) error = NULL;
+  guint8 checksum[ATM_CHECKSUM_BYTES];
+
+  large[0] = first;
+  g_assert_true (atm_object_file_append (file, large, 100, &error));
+  g_assert_true (atm_object_file_append (file, large + 100, size - 100, &error));
+  g_assert_true (atm_object_file_finish (file, checksum, NULL, &error));
+}
+
 static gpointer
 put_many (gpointer data)
 {
@@ -146,6 +161,8 @@ put_many (gpointer data)
                                            NULL, &error));
       g_assert_true (
           atm_objects_put_symlink (putter->objects, &inode, text, checksum, NULL, &error));
+      if (i < 4)
+        put_large (putter, (char) (i % 2 == 0 ? 'a' + i : '0' + 4 * i + putter->number));
     }
   return NULL;
 }
@@ -166,12 +183,10 @@ test_threads (void)
 {
   g_autoptr (AtmTestStore) store = atm_test_store_new ();
   OstreeRepo *repo = store->store->repo;
-  g_autoptr (AtmObjects) objects
-      = atm_objects_new (repo, store->store->user_mode, &store->store->limits);
+  g_autoptr (AtmObjects) objects = atm_objects_new (repo, store->store->user_mode);
+  g_autoptr (AtmObjectFile) unfinished = NULL;
   const AtmInode inode = { .mode = 0755 };
-  g_autofree char *large = g_strnfill (3 * 1024 * 1024, 'x');
   g_autoptr (GError) error = NULL;
-  guint8 checksum[ATM_CHECKSUM_BYTES];
   Putter putters[4];
   GThread *threads[4];
 
@@ -188,25 +203,17 @@ test_threads (void)
       putters[i] = (Putter){ objects, i };
       threads[i] = g_thread_new ("putter", put_many, &putters[i]);
     }
-  /* Large ones beside them, one of which is there twice. */
-  for (guint i = 0; i < 4; i++)
-    {
-      large[0] = i < 3 ? (char) ('a' + i) : 'a';
-      atm_objects_begin_file (objects, &inode);
-      g_assert_true (atm_objects_append (objects, large, 100, &error));
-      g_assert_true (atm_objects_append (objects, large + 100, 3 * 1024 * 1024 - 100, &error));
-      g_assert_true (atm_objects_finish_file (objects, checksum, NULL, &error));
-    }
   /* One that is never finished leaves nothing. */
-  atm_objects_begin_file (objects, &inode);
-  g_assert_true (atm_objects_append (objects, large, 3 * 1024 * 1024, &error));
+  unfinished = atm_object_file_new (objects, &inode);
+  g_assert_true (atm_object_file_append (unfinished, "half", 4, &error));
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     g_thread_join (threads[i]);
+  g_clear_pointer (&unfinished, atm_object_file_free);
   g_assert_true (atm_objects_publish (objects, NULL, &error));
   g_assert_true (ostree_repo_commit_transaction (repo, NULL, NULL, &error));
   atm_test_fsck (store);
-  /* 250 that all have and 4 x 250 that one has, as file and as link */
-  g_assert_cmpuint (count_objects (store), ==, 2 * (250 + 4 * 250) + 3);
+  /* 250 that all have and 4 x 250 that one has, as file and as link; 2 and 4 x 2 large files */
+  g_assert_cmpuint (count_objects (store), ==, 2 * (250 + 4 * 250) + 2 + 4 * 2);
 }
 
 /* ---- what is there already ---- */

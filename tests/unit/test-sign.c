@@ -184,7 +184,7 @@ test_staging (void)
   g_assert_true (atm_staging_put (base, "ns/app", &digest, two, &second, &error));
   g_assert_true (g_str_has_suffix (second, "/signature-2"));
 
-  g_assert_true (atm_lookaside_read (url, "ns/app", &digest, NULL, &blobs, NULL, &error));
+  g_assert_true (atm_lookaside_read (url, "ns/app", &digest, NULL, NULL, &blobs, NULL, &error));
   g_assert_cmpuint (blobs->len, ==, 2);
   g_assert_true (g_bytes_equal (blobs->pdata[0], one) && g_bytes_equal (blobs->pdata[1], two));
 
@@ -260,7 +260,7 @@ test_staging_at_once (void)
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     g_assert_null (g_thread_join (threads[i]));
   atm_digest_of (ATM_HASH_SHA256, blob, &digest);
-  g_assert_true (atm_lookaside_read (url, "ns/app", &digest, NULL, &blobs, NULL, NULL));
+  g_assert_true (atm_lookaside_read (url, "ns/app", &digest, NULL, NULL, &blobs, NULL, NULL));
   g_assert_cmpuint (blobs->len, ==, 60);
 }
 

@@ -294,7 +294,7 @@ test_same_with_any_number (void)
       g_autoptr (GError) error = NULL;
 
       limits.writers_max = writers;
-      objects = atm_objects_new (NULL, FALSE, &limits);
+      objects = atm_objects_new (NULL, FALSE);
       g_assert_true (
           atm_import_layer (blob, ATM_HASH_SHA256, objects, &limits, &imported, NULL, &error));
       g_assert_true (atm_digest_equal (&imported.diff_id, &sample.diff_id));

@@ -3,6 +3,7 @@
 #include "fixtures/scratch.h"
 #include "trust/trust.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* What a trace tells of each kind of refusal, with real keys and the real gpg. */
@@ -218,20 +219,40 @@ test_no_policy (void)
 }
 
 static void
+assert_place (const AtmTrace *trace, guint i, guint number, const char *result)
+{
+  g_autofree char *url = g_strdup_printf ("file://%s/ns/app@sha256=%s/signature-%u",
+                                          world->lookaside, world->hex, number);
+  const AtmTracePlace *place = NULL;
+
+  g_assert_cmpuint (i, <, trace->places->len);
+  place = trace->places->pdata[i];
+  g_assert_cmpstr (place->url, ==, url);
+  g_assert_cmpstr (place->result, ==, result);
+}
+
+static void
 test_places (void)
 {
   g_autoptr (AtmTrace) trace = atm_trace_new ();
-  g_autofree char *url
-      = g_strdup_printf ("file://%s/ns/app@sha256=%s", world->lookaside, world->hex);
+  g_autofree char *folder = g_strdup_printf ("%s/ns/app@sha256=%s", world->lookaside, world->hex);
+  g_autofree char *first = g_build_filename (folder, "signature-1", NULL);
+  GBytes *blob = atm_test_publisher_blob ("a");
   g_autoptr (GError) error = NULL;
-  const AtmTracePlace *place = NULL;
 
   g_assert_false (ask (SCOPED (BY ("a.gpg")), NULL, trace, &error));
   g_assert_cmpstr (atm_trace_get_kind (trace), ==, "unsigned");
   g_assert_cmpuint (trace->places->len, ==, 1);
-  place = trace->places->pdata[0];
-  g_assert_cmpstr (place->url, ==, url);
-  g_assert_cmpstr (place->result, ==, "no signature");
+  assert_place (trace, 0, 1, "no signature");
+
+  g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
+  g_assert_true (g_file_set_contents (first, g_bytes_get_data (blob, NULL),
+                                      (gssize) g_bytes_get_size (blob), NULL));
+  atm_trace_clear (trace);
+  g_assert_true (ask (SCOPED (BY ("a.gpg")), NULL, trace, NULL));
+  g_assert_cmpuint (trace->places->len, ==, 2);
+  assert_place (trace, 0, 1, "1 signature");
+  assert_place (trace, 1, 2, "no signature");
 
   /* Cleared, it tells of another image alone. */
   atm_trace_clear (trace);

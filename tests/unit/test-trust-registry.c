@@ -232,14 +232,15 @@ publish (const char *folder, const char *path, const char *hex, GBytes *blob)
 
 /* Fetches the manifest of ATM_TEST_IMAGE as @conf says, and judges it. */
 static gboolean
-ask (const char *conf, const char *lookaside, GError **error)
+ask (const char *conf, const char *lookaside, AtmTrace *trace, GError **error)
 {
   g_autofree char *policy = atm_test_publisher_file ("policy.json"),
                   *registries_d = atm_test_publisher_file ("registries.d");
   const AtmTrustOptions options = { .policy_path = policy,
                                     .registries_d = registries_d,
                                     .gpg_home_parent = world->run,
-                                    .lookaside_dir = lookaside };
+                                    .lookaside_dir = lookaside,
+                                    .trace = trace };
   g_autoptr (AtmTestClient) client = atm_test_client_new ();
   g_autoptr (AtmSource) source = atm_test_client_open (client, ATM_TEST_IMAGE, conf);
   g_autoptr (GBytes) manifest = atm_test_bytes (ATM_TEST_MANIFEST);
@@ -256,16 +257,37 @@ ask (const char *conf, const char *lookaside, GError **error)
 }
 
 static void
-assert_asked (const char *conf, const char *lookaside, const char *kind, const char *text)
+assert_asked (const char *conf, const char *lookaside, const char *kind, const char *text,
+              AtmTrace *trace)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *start = g_strdup_printf ("trust: %s: " ATM_TEST_IMAGE ": ", kind);
 
-  if (ask (conf, lookaside, &error) != (kind == NULL))
+  if (ask (conf, lookaside, trace, &error) != (kind == NULL))
     g_error ("not “%s”: %s", kind, error != NULL ? error->message : "allowed");
   if (kind != NULL
       && (!g_str_has_prefix (error->message, start) || strstr (error->message, text) == NULL))
     g_error ("“%s”, not “%s…%s”", error->message, start, text);
+}
+
+/* One document of the registry, if it gave one, or each URL of the lookaside storage. */
+static void
+assert_places (const AtmTrace *trace, gboolean lookaside, const char *signatures)
+{
+  const AtmTracePlace *place = trace->places->len > 0 ? trace->places->pdata[0] : NULL;
+
+  if (lookaside)
+    {
+      g_assert_cmpuint (trace->places->len, ==, 2);
+      g_assert_true (g_str_has_suffix (place->url, "/signature-1"));
+      g_assert_cmpstr (place->result, ==, "1 signature");
+      return;
+    }
+  g_assert_cmpuint (trace->places->len, <=, 1);
+  if (place != NULL)
+    g_assert_nonnull (strstr (place->url, "/extensions/v2/ns/app/signatures/"));
+  if (trace->accepted)
+    g_assert_cmpstr (place->result, ==, strchr (signatures, ' ') ? "2 signatures" : "1 signature");
 }
 
 /* Row 62. The lookaside storage has a good signature throughout. */
@@ -316,6 +338,7 @@ test_extension (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       Registry registry = cases[i].registry;
+      g_autoptr (AtmTrace) trace = atm_trace_new ();
       g_autoptr (AtmTestHttp) http = atm_test_http_new (NULL, answer, &registry);
       g_autofree char *conf
           = g_strdup_printf ("[[registry]]\nprefix = \"reg.test:5000\"\nlocation = \"%s\"\n"
@@ -324,9 +347,10 @@ test_extension (void)
       g_autofree char *line
           = g_strdup_printf ("GET /extensions/v2/ns/app/signatures/%s HTTP/1.1\r\n", world->digest);
 
-      assert_asked (conf, world->lookaside, cases[i].kind, cases[i].text);
+      assert_asked (conf, world->lookaside, cases[i].kind, cases[i].text, trace);
       g_assert_cmpint (atm_test_http_count (http, line) > 0, ==, !cases[i].lookaside);
       g_assert_cmpuint (atm_test_http_count (http, "/blobs/"), ==, 0);
+      assert_places (trace, cases[i].lookaside, cases[i].registry.signatures);
     }
 }
 
@@ -351,9 +375,9 @@ test_mirror (void)
   publish (logical, "ns/app", world->hex, atm_test_publisher_blob ("a"));
   publish (physical, "copies/ns/app", world->hex, atm_test_publisher_blob ("a"));
   publish (renamed, "copies/ns/app", world->hex, of_mirror);
-  assert_asked (conf, physical, NULL, NULL);
-  assert_asked (conf, logical, "unsigned", "");
-  assert_asked (conf, renamed, "identity-mismatch", "copies/ns/app");
+  assert_asked (conf, physical, NULL, NULL, NULL);
+  assert_asked (conf, logical, "unsigned", "", NULL);
+  assert_asked (conf, renamed, "identity-mismatch", "copies/ns/app", NULL);
 }
 
 /* ---- all of it real ---- */
