@@ -83,7 +83,7 @@ part_lint () {
 }
 
 part_gcc () {
-  build_and_check gcc
+  build_and_check gcc --prefix=/usr --sysconfdir=/etc
   check "gcc: make bench" make -C build-tests/gcc bench
 }
 part_clang () { build clang CC=clang CXX=clang++; }
@@ -91,8 +91,22 @@ part_sanitizers () {
   build_and_check sanitizers --enable-sanitizers CFLAGS='-g -O1' CXXFLAGS='-g -O1'
 }
 
+fuzz () {
+  local dir=$1 name=$2
+  mkdir -p "$dir/corpus-$name"
+  env ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS="suppressions=$top/tests/lsan.supp" \
+    "$dir/tests/fuzz/$name" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
+    -max_len=65536 -artifact_prefix="$dir/" "$dir/corpus-$name" "$top/tests/fuzz/corpus/${name#fuzz-}"
+}
+
+# What a fuzzer that ran in the background said, and its status.
+fuzzed () {
+  cat "$1.log"
+  [ "$(cat "$1.status")" = 0 ]
+}
+
 part_fuzz () {
-  local dir=build-tests/fuzz target name corpus
+  local dir=build-tests/fuzz target name names=()
   say "fuzz targets, $fuzz_seconds seconds each"
   rm -rf "$dir"
   check "fuzz: configure" configure "$dir" CC=clang CXX=clang++ --enable-fuzzing \
@@ -101,13 +115,12 @@ part_fuzz () {
   for target in "$dir"/tests/fuzz/fuzz-*; do
     [ -x "$target" ] && [ -f "$target" ] || continue
     name=$(basename "$target")
-    corpus=$dir/corpus-$name
-    mkdir -p "$corpus"
-    check "$name" env ASAN_OPTIONS=fast_unwind_on_malloc=0 \
-      LSAN_OPTIONS="suppressions=$top/tests/lsan.supp" \
-      "$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
-      -artifact_prefix="$dir/" "$corpus" "$top/tests/fuzz/corpus/${name#fuzz-}"
+    names+=("$name")
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+    (fuzz "$dir" "$name" >"$dir/$name.log" 2>&1 && echo 0 || echo $?) >"$dir/$name.status" &
   done
+  wait
+  for name in "${names[@]}"; do check "$name" fuzzed "$dir/$name"; done
 }
 
 part_dist () {
@@ -121,9 +134,9 @@ part_dist () {
 part_host () {
   local stage=$top/build-tests/stage tap
   say "host tests in a booted systemd"
-  rm -rf build-tests/host "$stage"
-  check "host: configure" configure build-tests/host --prefix=/usr --sysconfdir=/etc
-  check "host: make install" make -C build-tests/host -j"$jobs" install DESTDIR="$stage"
+  rm -rf "$stage"
+  [ -f build-tests/gcc/Makefile ] || build gcc --prefix=/usr --sysconfdir=/etc
+  check "host: make install" make -C build-tests/gcc -j"$jobs" install DESTDIR="$stage"
   tap=$(mktemp)
   ATOMIC_DESTDIR=$stage tests/host/run -j "$jobs" 2>&1 | tee "$tap" || true
   passed=$((passed + $(grep -cE '^ok [0-9]+' "$tap" || true)))

@@ -329,63 +329,71 @@ atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error)
   return TRUE;
 }
 
-/* Trees come from images and may be deeper than the stack or the descriptor limit allow, so there
-   is no recursion: a sub-folder that holds something is lifted beside @name and joins the queue. */
+/* Empties @folder of @top_fd. What has something in it joins @queue, under a name in @top_fd: there
+   is no recursion, because trees come from images and may be deeper than the stack or the limit of
+   descriptors allows, and what a removal that was killed leaves is below the name it removed. */
+static gboolean
+empty_folder (int top_fd, const char *folder, GPtrArray *queue, GError **error)
+{
+  gboolean is_top = g_str_equal (folder, ".");
+  atm_autofd int fd = -1;
+  DIR *dir = NULL;
+  struct dirent *entry;
+  gboolean ok = TRUE;
+
+  if (!atm_open_dir_at (top_fd, folder, &fd, error))
+    return FALSE;
+  /* An image may have made it unreadable; that hinders only users other than root. */
+  (void) fchmod (fd, 0700);
+  dir = fdopendir (fd);
+  if (dir == NULL)
+    return atm_throw_errno (error, "Reading the folder %s", folder);
+  fd = -1;
+
+  while (ok && (errno = 0, entry = readdir (dir)) != NULL)
+    {
+      g_autofree char *name = NULL;
+
+      if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, "..")
+          || unlinkat (dirfd (dir), entry->d_name, 0) == 0
+          || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        continue;
+      ok = (errno == ENOTEMPTY || errno == EEXIST)
+           || atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
+      if (!ok)
+        break;
+      name = is_top ? g_strdup (entry->d_name) : random_name ("removed");
+      ok = is_top || renameat (dirfd (dir), entry->d_name, top_fd, name) == 0
+           || atm_throw_errno (error, "Lifting %s/%s", folder, entry->d_name);
+      g_ptr_array_add (queue, g_steal_pointer (&name));
+    }
+  if (ok && errno != 0)
+    ok = atm_throw_errno (error, "Reading the folder %s", folder);
+  closedir (dir);
+  return ok;
+}
+
 gboolean
 atm_remove_tree_at (int dir_fd, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) queue = g_ptr_array_new_with_free_func (g_free);
+  atm_autofd int top_fd = -1;
 
   if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
     return atm_throw_errno (error, "Removing %s", name);
-
-  g_ptr_array_add (queue, g_strdup (name));
+  if (!atm_open_dir_at (dir_fd, name, &top_fd, error) || !empty_folder (top_fd, ".", queue, error))
+    return atm_prefix_error (error, "%s", name);
   while (queue->len > 0)
     {
       g_autofree char *folder = g_ptr_array_steal_index_fast (queue, queue->len - 1);
-      atm_autofd int fd = -1;
-      DIR *dir = NULL;
-      struct dirent *entry;
-      gboolean ok = TRUE;
 
-      if (!atm_open_dir_at (dir_fd, folder, &fd, error))
-        return FALSE;
-      /* An image may have made it unreadable; that hinders only users other than root. */
-      (void) fchmod (fd, 0700);
-      dir = fdopendir (fd);
-      if (dir == NULL)
-        return atm_throw_errno (error, "Reading the folder %s", folder);
-      fd = -1;
-
-      while (ok && (errno = 0, entry = readdir (dir)) != NULL)
-        {
-          if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, ".."))
-            continue;
-          if (unlinkat (dirfd (dir), entry->d_name, 0) == 0
-              || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-            continue;
-          if (errno == ENOTEMPTY || errno == EEXIST)
-            {
-              g_autofree char *lifted = random_name ("removed");
-
-              ok = renameat (dirfd (dir), entry->d_name, dir_fd, lifted) == 0;
-              if (ok)
-                g_ptr_array_add (queue, g_steal_pointer (&lifted));
-            }
-          else
-            ok = FALSE;
-          if (!ok)
-            (void) atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
-        }
-      if (ok && errno != 0)
-        ok = atm_throw_errno (error, "Reading the folder %s", folder);
-      closedir (dir);
-      if (!ok)
-        return FALSE;
-      if (unlinkat (dir_fd, folder, AT_REMOVEDIR) < 0)
-        return atm_throw_errno (error, "Removing the folder %s", folder);
+      if (!empty_folder (top_fd, folder, queue, error))
+        return atm_prefix_error (error, "%s", name);
+      if (unlinkat (top_fd, folder, AT_REMOVEDIR) < 0)
+        return atm_throw_errno (error, "Removing the folder %s/%s", name, folder);
     }
-  return TRUE;
+  return unlinkat (dir_fd, name, AT_REMOVEDIR) == 0
+         || atm_throw_errno (error, "Removing the folder %s", name);
 }
