@@ -273,6 +273,8 @@ make_info (const Install *install, GHashTable *values)
   info->installed_templates = g_strdupv (install->exports->installed_templates);
   info->runtime = g_strdup (install->runtime_path);
   info->remote = g_strdup (install->remote);
+  if (install->volumes->len > 0)
+    info->volumes = atm_volumes_to_map (install->volumes);
   return info;
 }
 
@@ -515,7 +517,7 @@ install_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *
     return FALSE;
 
   undo.container = TRUE;
-  if (!atm_deployment_publish (deployment, error)
+  if (!atm_deployment_sync (deployment, error) || !atm_deployment_publish (deployment, error)
       || !atm_deployment_make_current (install->checkout_fd, system->checkout, install->name, 0,
                                        error)
       || !activate (install, &undo, error))
