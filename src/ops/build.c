@@ -7,6 +7,7 @@
 
 #include "container/unit.h"
 #include "container/values.h"
+#include "container/volume.h"
 #include "trust/verdict.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -146,6 +147,8 @@ make_info (const AtmBuild *build, const AtmBuildOptions *options, GHashTable *va
   info->installed_templates = g_strdupv (build->exports->installed_templates);
   info->runtime = g_strdup (options->runtime);
   info->remote = g_strdup (options->remote);
+  if (build->bundle->volumes->len > 0)
+    info->volumes = atm_volumes_to_map (build->bundle->volumes);
   return info;
 }
 
