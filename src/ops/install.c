@@ -7,6 +7,7 @@
 
 #include "container/bundle.h"
 #include "container/deployment.h"
+#include "container/hostfiles.h"
 #include "container/hostfs.h"
 #include "container/unit.h"
 #include "container/values.h"
@@ -76,23 +77,31 @@ typedef struct
 {
   const Install *install; /* (borrowed) (nullable) */
   AtmSystemd *systemd;    /* (owned) (nullable) */
-  GPtrArray *host_files;  /* (owned) (nullable): paths that were created */
+  gboolean host_files;
   gboolean container;
   gboolean unit;
   gboolean tmpfiles;
   gboolean enabled;
 } Undo;
 
-static void
-undo_host_files (const Install *install, GPtrArray *paths)
+/* From what @install brings to nothing, or the other way round. */
+static gboolean
+switch_host_files (const Install *install, gboolean create, GPtrArray *created, GPtrArray *notices,
+                   GError **error)
 {
+  g_autofree char *deployment = g_strconcat (install->name, ".0", NULL);
   g_autoptr (GHashTable) checksums = atm_host_plan_dup_checksums (install->host_plan);
-  g_autoptr (GHashTable) created = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GHashTable) others = NULL;
+  const char *const self[] = { install->name, NULL };
+  atm_autofd int fd = -1;
+  AtmHostSet set = { -1, checksums };
 
-  for (guint i = 0; i < paths->len; i++)
-    g_hash_table_insert (created, g_strdup (paths->pdata[i]),
-                         g_strdup (g_hash_table_lookup (checksums, paths->pdata[i])));
-  atm_hostfs_remove (install->host_fd, created, NULL);
+  if (!atm_open_dir_at (install->checkout_fd, deployment, &fd, error)
+      || !atm_hostfiles_find_others (install->checkout_fd, install->host_fd, self, &others, error))
+    return FALSE;
+  set.deployment_fd = fd;
+  return atm_hostfiles_switch (install->host_fd, create ? NULL : &set, create ? &set : NULL, others,
+                               created, notices, create ? install->cancellable : NULL, error);
 }
 
 /* Goes on after a failure: each step is worth trying, and the first error is the one to report. */
@@ -112,15 +121,14 @@ undo_clear (Undo *undo)
       if (undo->tmpfiles
           && !atm_host_file_remove (install->system->tmpfiles_dir, install->tmpfiles_name, &error))
         g_clear_error (&error);
-      if (undo->host_files != NULL)
-        undo_host_files (install, undo->host_files);
+      if (undo->host_files && !switch_host_files (install, FALSE, NULL, NULL, &error))
+        g_clear_error (&error);
       if (undo->systemd != NULL && !atm_systemd_reload (undo->systemd, &error))
         g_clear_error (&error);
       if (undo->container && !atm_container_remove (install->checkout_fd, install->name, &error))
         g_clear_error (&error);
     }
   atm_systemd_free (undo->systemd);
-  g_clear_pointer (&undo->host_files, g_ptr_array_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Undo, undo_clear)
@@ -330,7 +338,9 @@ report_notices (const Install *install, GPtrArray *notices)
 static gboolean
 build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config, GError **error)
 {
+  const char *const self[] = { install->name, NULL };
   g_autoptr (GHashTable) values = NULL;
+  g_autoptr (GHashTable) others = NULL;
   g_autoptr (AtmBundle) bundle = NULL;
   g_autoptr (AtmInfo) info = NULL;
   g_autoptr (GBytes) info_bytes = NULL;
@@ -344,8 +354,10 @@ build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config
   if (!atm_bundle_render (install->exports, values, config, install->rootfs_fd, &bundle, error)
       || !atm_unit_render (install->exports, values, config, bundle, &install->unit, error)
       || !atm_tmpfiles_render (install->exports, values, bundle, &install->tmpfiles, error)
-      || !atm_hostfs_plan (install->rootfs_fd, install->host_fd, install->exports, values,
-                           &install->host_plan, error))
+      || !atm_hostfiles_find_others (install->checkout_fd, install->host_fd, self, &others, error)
+      || !atm_hostfs_plan (install->rootfs_fd, install->host_fd, install->exports, values, NULL,
+                           others, &install->host_plan, error)
+      || !atm_host_plan_stage (install->host_plan, atm_deployment_get_fd (deployment), error))
     return FALSE;
   if (install->remote != NULL)
     atm_bundle_set_root_path (bundle, install->remote);
@@ -403,14 +415,17 @@ drop_rootfs (const Install *install)
 static gboolean
 create_host_files (const Install *install, Undo *undo, GError **error)
 {
-  gboolean created = FALSE;
+  g_autoptr (GPtrArray) created = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
 
-  undo->host_files = g_ptr_array_new_with_free_func (g_free);
-  created = atm_host_plan_apply (install->host_plan, undo->host_files, install->cancellable, error);
-  for (guint i = 0; created && i < undo->host_files->len; i++)
+  undo->host_files = TRUE;
+  if (!switch_host_files (install, TRUE, created, notices, error))
+    return FALSE;
+  report_notices (install, notices);
+  for (guint i = 0; i < created->len; i++)
     atm_report (install->report, ATM_REPORT_STEP, "Created file %s",
-                (const char *) undo->host_files->pdata[i]);
-  return created;
+                (const char *) created->pdata[i]);
+  return TRUE;
 }
 
 /* Before tmpfiles, which make what is still missing. What was filled stays after a failure, as all
