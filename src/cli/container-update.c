@@ -126,8 +126,10 @@ print_summary (GPtrArray *results, GError **error)
     {
       const AtmUpdateResult *result = results->pdata[i];
       char *cells[] = {
-        g_strdup (result->name),   g_strdup (result->before),
-        g_strdup (result->after),  g_strdup (result->latest),
+        g_strdup (result->name),
+        g_strdup (result->before),
+        g_strdup (result->after),
+        g_strdup (result->latest),
         g_strdup (get_status (result->state)),
       };
 

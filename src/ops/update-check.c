@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "container/bundle-check.h"
+#include "container/hostfiles.h"
 #include "container/privileges.h"
 #include "container/values.h"
 #include "host/tool.h"
@@ -102,8 +103,8 @@ dup_kept_values (const AtmUpdateCandidate *candidate)
   return atm_values_dup_kept (info->values, exports);
 }
 
-gboolean
-atm_update_build (AtmUpdateCandidate *candidate, GError **error)
+static gboolean
+build (AtmUpdateCandidate *candidate, GHashTable *others, GError **error)
 {
   const AtmUpdate *update = candidate->update;
   const AtmInfo *info = candidate->container->info;
@@ -119,6 +120,7 @@ atm_update_build (AtmUpdateCandidate *candidate, GError **error)
     .set = update->set,
     .current = info,
     .stored = stored,
+    .others = others,
     .store = update->store,
     .image = candidate->image,
     .verdict = candidate->verdict,
@@ -151,19 +153,18 @@ read_config (int dir_fd, const char *path)
   return g_steal_pointer (&object);
 }
 
-gboolean
-atm_update_check_privileges (AtmUpdateCandidate *candidate, GError **error)
+static gboolean
+check_privileges (AtmUpdateCandidate *candidate, GError **error)
 {
   const AtmUpdate *update = candidate->update;
-  g_autofree char *old_path = g_strdup_printf ("%s.%d/config.json", candidate->name,
-                                               candidate->number);
+  g_autofree char *old_path
+      = g_strdup_printf ("%s.%d/config.json", candidate->name, candidate->number);
   g_autoptr (JsonObject) old_config = read_config (update->checkout_fd, old_path);
   g_autoptr (JsonObject) new_config
       = read_config (atm_deployment_get_fd (candidate->deployment), "config.json");
   g_autoptr (AtmPrivileges) old
       = atm_privileges_new (old_config, candidate->container->info->installed_files);
-  g_autoptr (AtmPrivileges) new
-      = atm_privileges_new (new_config, candidate->info->installed_files);
+  g_autoptr (AtmPrivileges) new = atm_privileges_new (new_config, candidate->info->installed_files);
   g_auto (GStrv) widened = atm_privileges_compare (old, new);
 
   for (char **sentence = widened; *sentence != NULL; sentence++)
@@ -179,4 +180,24 @@ atm_update_check_privileges (AtmUpdateCandidate *candidate, GError **error)
                     "runs (%s%s); update it by its name, or use --allow-privileges",
                     candidate->name, candidate->result->widened[0],
                     candidate->result->widened[1] != NULL ? " …" : "");
+}
+
+gboolean
+atm_update_build (AtmUpdateCandidate *candidate, GHashTable *others, GError **error)
+{
+  const AtmUpdate *update = candidate->update;
+  AtmHostSet host_files = { 0 };
+  gboolean staged = candidate->deployment != NULL;
+
+  if (!staged && !build (candidate, others, error))
+    return FALSE;
+  host_files.deployment_fd = atm_deployment_get_fd (candidate->deployment);
+  host_files.checksums = candidate->info->installed_files;
+  /* What has just been built was planned with them; what waited was planned some time ago. */
+  if (staged
+      && (!atm_hostfiles_check (update->host_fd, &host_files, others, error)
+          || !check_unit (candidate, error)))
+    return FALSE;
+  atm_hostfiles_add_others (others, update->host_fd, candidate->name, &host_files);
+  return check_privileges (candidate, error);
 }

@@ -43,6 +43,14 @@ throw_not_installed (const char *name, GError **error)
                     "System container '%s' is not installed", name);
 }
 
+gboolean
+atm_update_check_name (const char *name, GError **error)
+{
+  return atm_container_check_name (name, NULL)
+         || atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND,
+                       "System container '%s' is not installed", name);
+}
+
 static gboolean
 load_container (AtmUpdateCandidate *candidate, GError **error)
 {
@@ -50,9 +58,6 @@ load_container (AtmUpdateCandidate *candidate, GError **error)
   int checkout_fd = candidate->update->checkout_fd;
   g_autoptr (GError) local = NULL;
 
-  if (!atm_container_check_name (name, NULL))
-    return atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND,
-                      "System container '%s' is not installed", name);
   if (!atm_container_load (checkout_fd, name, &candidate->container, &local))
     {
       if (g_error_matches (local, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND))
@@ -339,8 +344,8 @@ atm_update_choose_staged (AtmUpdateCandidate *candidate, GError **error)
     }
   if (!read_staged (candidate, error)
       || !load_commit (candidate, candidate->info, &candidate->image, error))
-    return atm_prefix_error (error, "What is staged for container %s cannot be used; stage it again",
-                             candidate->name);
+    return atm_prefix_error (
+        error, "What is staged for container %s cannot be used; stage it again", candidate->name);
   set_latest (candidate, candidate->info->revision);
   g_free (candidate->result->image);
   candidate->result->image = g_strdup (candidate->info->image);

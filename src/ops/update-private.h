@@ -16,9 +16,9 @@ typedef struct
   GCancellable *cancellable;       /* (borrowed) (nullable) */
   int checkout_fd;
   int host_fd;
-  AtmStore *store;    /* (owned) */
-  GHashTable *set;    /* (owned): of --set */
-  AtmOrigin *rebase;  /* (owned) (nullable) */
+  AtmStore *store;   /* (owned) */
+  GHashTable *set;   /* (owned): of --set */
+  AtmOrigin *rebase; /* (owned) (nullable) */
 } AtmUpdate;
 
 /* A container on its way to another version. Pointers (owned) but for @update and @result. */
@@ -43,8 +43,16 @@ void atm_update_candidate_free (AtmUpdateCandidate *candidate);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmUpdateCandidate, atm_update_candidate_free)
 
 /**
- * atm_update_load:
+ * atm_update_check_name:
  * @name: untrusted
+ * @error: %ATM_CONTAINER_ERROR_NOT_FOUND: no container can have this name
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_update_check_name (const char *name, GError **error);
+
+/**
+ * atm_update_load:
+ * @name: valid
  * @result: (borrowed): gets what is found out
  * @candidate_out: (out) (transfer full): the container as it is
  * @error: %ATM_CONTAINER_ERROR_NOT_FOUND: “System container 'X' is not installed”;
@@ -84,19 +92,14 @@ gboolean atm_update_choose_staged (AtmUpdateCandidate *candidate, GError **error
 
 /**
  * atm_update_build:
- * @error: as atm_build(), %ATM_UPDATE_ERROR_INVALID
+ * @others: from atm_hostfiles_find_others(), without the containers of the set; gets the new
+ *   deployment
+ * @error: as atm_build(), %ATM_HOSTFILES_ERROR, %ATM_UPDATE_ERROR_INVALID,
+ *   %ATM_UPDATE_ERROR_PRIVILEGES
  *
- * The new deployment, complete, and as far as can be told without running it one that will start.
+ * The new deployment, unless it was staged: complete, and as far as can be told without running it
+ * one that will start. Tells what it may do and the old one may not, which is an error where nobody
+ * named the container, unless it was allowed.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_update_build (AtmUpdateCandidate *candidate, GError **error);
-
-/**
- * atm_update_check_privileges:
- * @error: %ATM_UPDATE_ERROR_PRIVILEGES
- *
- * Tells what the new deployment may do and the old one may not. That is an error where nobody named
- * the container, unless it was allowed.
- */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_update_check_privileges (AtmUpdateCandidate *candidate, GError **error);
+gboolean atm_update_build (AtmUpdateCandidate *candidate, GHashTable *others, GError **error);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "container/hostfiles.h"
 #include "container/order.h"
 #include "container/values.h"
 #include "ops/claim.h"
@@ -68,32 +69,21 @@ set_clear (Set *set)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Set, set_clear)
 
-/* All but the switch, for one container. */
-static gboolean
-prepare_candidate (AtmUpdateCandidate *candidate, GError **error)
+static void
+fail (AtmUpdateResult *result)
 {
-  const AtmUpdate *update = candidate->update;
-  AtmUpdateMode mode = update->options->mode;
-
-  if (mode == ATM_UPDATE_APPLY ? !atm_update_choose_staged (candidate, error)
-                               : !atm_update_choose_image (candidate, error))
-    return FALSE;
-  if (candidate->wanted)
-    {
-      candidate->result->state = ATM_UPDATE_STATE_AVAILABLE;
-      return (candidate->deployment != NULL || atm_update_build (candidate, error))
-             && atm_update_check_privileges (candidate, error);
-    }
-  if (candidate->result->state == ATM_UPDATE_STATE_CURRENT && mode != ATM_UPDATE_APPLY)
-    atm_report (update->report, ATM_REPORT_STEP, "Latest version already installed.");
-  return TRUE;
+  if (result->state != ATM_UPDATE_STATE_REFUSED)
+    result->state = ATM_UPDATE_STATE_FAILED;
 }
 
 static gboolean
-prepare_set (Set *set, const char *const *names, GPtrArray *results, GError **error)
+load_set (Set *set, const char *const *names, GPtrArray *results, GError **error)
 {
   const AtmUpdate *update = set->update;
 
+  for (guint i = 0; names[i] != NULL; i++)
+    if (!atm_update_check_name (names[i], error))
+      return FALSE;
   if (!atm_claim_take (&set->claim, update->system, names, update->report, update->cancellable,
                        error))
     return FALSE;
@@ -105,16 +95,71 @@ prepare_set (Set *set, const char *const *names, GPtrArray *results, GError **er
         return FALSE;
       g_ptr_array_add (set->candidates, candidate);
     }
-  for (guint i = 0; i < set->candidates->len; i++)
-    if (!prepare_candidate (set->candidates->pdata[i], error))
-      {
-        AtmUpdateResult *result = results->pdata[i];
-
-        if (result->state != ATM_UPDATE_STATE_REFUSED)
-          result->state = ATM_UPDATE_STATE_FAILED;
-        return FALSE;
-      }
   return TRUE;
+}
+
+static gboolean
+choose (AtmUpdateCandidate *candidate, GError **error)
+{
+  const AtmUpdate *update = candidate->update;
+  gboolean apply = update->options->mode == ATM_UPDATE_APPLY;
+
+  if (apply ? !atm_update_choose_staged (candidate, error)
+            : !atm_update_choose_image (candidate, error))
+    {
+      fail (candidate->result);
+      return FALSE;
+    }
+  if (candidate->wanted)
+    candidate->result->state = ATM_UPDATE_STATE_AVAILABLE;
+  else if (candidate->result->state == ATM_UPDATE_STATE_CURRENT && !apply)
+    atm_report (update->report, ATM_REPORT_STEP, "Latest version already installed.");
+  return TRUE;
+}
+
+/* Each new deployment counts while the next one is planned. */
+static gboolean
+build_wanted (Set *set, GError **error)
+{
+  const AtmUpdate *update = set->update;
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autoptr (GHashTable) others = NULL;
+
+  for (guint i = 0; i < set->candidates->len; i++)
+    {
+      AtmUpdateCandidate *candidate = set->candidates->pdata[i];
+
+      if (candidate->wanted)
+        g_ptr_array_add (names, candidate->name);
+    }
+  if (names->len == 0)
+    return TRUE;
+  g_ptr_array_add (names, NULL);
+  if (!atm_hostfiles_find_others (update->checkout_fd, update->host_fd,
+                                  (const char *const *) names->pdata, &others, error))
+    return FALSE;
+  for (guint i = 0; i < set->candidates->len; i++)
+    {
+      AtmUpdateCandidate *candidate = set->candidates->pdata[i];
+
+      if (candidate->wanted && !atm_update_build (candidate, others, error))
+        {
+          fail (candidate->result);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+prepare_set (Set *set, const char *const *names, GPtrArray *results, GError **error)
+{
+  if (!load_set (set, names, results, error))
+    return FALSE;
+  for (guint i = 0; i < set->candidates->len; i++)
+    if (!choose (set->candidates->pdata[i], error))
+      return FALSE;
+  return build_wanted (set, error);
 }
 
 /* Those for which there is something to do, in the order in which their services start. */
@@ -202,8 +247,8 @@ switch_set (const Set *set, GPtrArray *wanted, GError **error)
       atm_plan_add (plan, candidate->name, candidate->number, 1 - candidate->number);
       g_ptr_array_add (deployments, candidate->deployment);
     }
-  if (!atm_switch (update->system, plan, deployments, &options, update->report,
-                   update->cancellable, &local))
+  if (!atm_switch (update->system, plan, deployments, &options, update->report, update->cancellable,
+                   &local))
     {
       for (guint i = 0; i < wanted->len; i++)
         {
@@ -227,8 +272,7 @@ update_set (const AtmUpdate *update, const char *const *names, GPtrArray *result
   g_auto (Set) set = { .update = update };
   g_autoptr (GPtrArray) wanted = NULL;
 
-  set.candidates
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_update_candidate_free);
+  set.candidates = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_update_candidate_free);
   if (!prepare_set (&set, names, results, error))
     return FALSE;
   wanted = sort_wanted (&set);

@@ -59,12 +59,13 @@ typedef struct
 {
   char *name;
   AtmUpdateState state;
-  char *image;    /* (nullable): the reference that it follows */
-  char *before;   /* (nullable): image id before */
-  char *after;    /* (nullable): and now */
-  char *latest;   /* (nullable): and of the newest version that was looked at */
-  char **widened; /* (nullable): what the new version may do and the old one may not, in sentences */
-  char *problem;  /* (nullable): why it failed, for people */
+  char *image;  /* (nullable): the reference that it follows */
+  char *before; /* (nullable): image id before */
+  char *after;  /* (nullable): and now */
+  char *latest; /* (nullable): and of the newest version that was looked at */
+  char *
+      *widened;  /* (nullable): what the new version may do and the old one may not, in sentences */
+  char *problem; /* (nullable): why it failed, for people */
   gboolean switched_back; /* the new version ran, and the old one runs again */
 } AtmUpdateResult;
 
