@@ -10,9 +10,11 @@
 /* All pointers (owned). */
 typedef struct
 {
-  char *image;    /* the reference as recorded */
-  char *revision; /* (nullable): image id */
-  char *commit;   /* (nullable): “ostree-commit” */
+  char *image;        /* the reference as recorded */
+  char *revision;     /* (nullable): image id */
+  char *commit;       /* (nullable): “ostree-commit” */
+  char **accepted_by; /* (nullable): “accepted-by”: fingerprints of keys, or types of requirements
+                         of the policy; missing in those of the Python tool */
   gint64 created_unix;
   GHashTable *values;          /* string to string */
   gboolean has_service;        /* “has-container-service”, default TRUE */
