@@ -93,6 +93,7 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
     { "remote", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, remote), ATM_JSON_NULLABLE },
     { "use-links", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (AtmInfo, use_links), ATM_JSON_NULLABLE },
     { "runtime", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, runtime), ATM_JSON_NULLABLE },
+    { "volumes", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (AtmInfo, volumes), ATM_JSON_NULLABLE },
   };
   const AtmJsonField fields[] = {
     { "values", ATM_JSON_OBJECT, G_STRUCT_OFFSET (Document, values), ATM_JSON_MANDATORY },
@@ -155,6 +156,7 @@ atm_info_free (AtmInfo *info)
   g_free (info->system_package);
   g_free (info->remote);
   g_free (info->runtime);
+  g_clear_pointer (&info->volumes, g_hash_table_unref);
   g_free (info);
 }
 
@@ -240,6 +242,8 @@ atm_info_to_bytes (const AtmInfo *info)
   add_string (builder, "remote", info->remote);
   add_boolean (builder, "use-links", info->use_links);
   add_string (builder, "runtime", info->runtime);
+  if (info->volumes != NULL)
+    add_map (builder, "volumes", info->volumes);
   if (info->accepted_by != NULL)
     add_strings (builder, "accepted-by", info->accepted_by);
   json_builder_end_object (builder);

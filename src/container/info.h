@@ -24,7 +24,9 @@ typedef struct
   char *system_package;        /* (nullable) */
   char *remote;                /* (nullable): --rootfs */
   gboolean use_links;
-  char *runtime; /* (nullable): path; the default one if missing */
+  char *runtime;       /* (nullable): path; the default one if missing */
+  GHashTable *volumes; /* (nullable): “volumes”: path in the container to its state folder, for an
+                          image without /exports */
 } AtmInfo;
 
 AtmInfo *atm_info_new (void);

@@ -362,7 +362,8 @@ install_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *
     return FALSE;
 
   undo.container = TRUE;
-  if (!atm_deployment_publish (install->build->deployment, error)
+  if (!atm_deployment_sync (install->build->deployment, error)
+      || !atm_deployment_publish (install->build->deployment, error)
       || !atm_deployment_make_current (install->checkout_fd, system->checkout, install->name, 0,
                                        error)
       || !activate (install, &undo, error))

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "container/deployment.h"
-#include "container/hostfs.h"
+#include "container/hostfiles.h"
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
@@ -51,15 +51,27 @@ remove_tmpfiles (const AtmSystem *system, const char *name, const AtmReport *rep
 }
 
 static gboolean
-remove_host_files (const AtmContainer *container, const AtmReport *report, GError **error)
+remove_host_files (int checkout_fd, const AtmContainer *container, const AtmReport *report,
+                   GError **error)
 {
+  const char *const self[] = { container->name, NULL };
   g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GHashTable) others = NULL;
   atm_autofd int host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  atm_autofd int fd = -1;
+  AtmHostSet set = { -1, NULL };
 
   if (host_fd < 0)
     return atm_throw_errno (error, "Opening the folder /");
-  if (container->info != NULL)
-    atm_hostfs_remove (host_fd, container->info->installed_files, notices);
+  if (container->info == NULL)
+    return TRUE;
+  if (!atm_open_dir_at (checkout_fd, container->deployment, &fd, error)
+      || !atm_hostfiles_find_others (checkout_fd, host_fd, self, &others, error))
+    return FALSE;
+  set.deployment_fd = fd;
+  set.checksums = container->info->installed_files;
+  if (!atm_hostfiles_switch (host_fd, &set, NULL, others, NULL, notices, NULL, error))
+    return FALSE;
   for (guint i = 0; i < notices->len; i++)
     atm_report (report, ATM_REPORT_NOTICE, "%s", (const char *) notices->pdata[i]);
   return TRUE;
@@ -99,7 +111,7 @@ atm_uninstall (const AtmSystem *system, const char *name, const AtmReport *repor
       && !remove_service (system, systemd, name, report, cancellable, error))
     return FALSE;
   if (!remove_tmpfiles (system, name, report, error)
-      || !remove_host_files (container, report, error))
+      || !remove_host_files (checkout_fd, container, report, error))
     return FALSE;
   /* after the host files, which may be units and drop-ins, too */
   atm_report (report, ATM_REPORT_STEP, "systemctl daemon-reload");
