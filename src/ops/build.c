@@ -184,7 +184,8 @@ plan_host_files (AtmBuild *build, const AtmBuildOptions *options, GHashTable *va
          && atm_hostfs_plan (build->rootfs_fd, options->host_fd, build->exports, values,
                              options->current != NULL ? &current : NULL, others, &build->host_plan,
                              error)
-         && atm_host_plan_stage (build->host_plan, atm_deployment_get_fd (build->deployment), error);
+         && atm_host_plan_stage (build->host_plan, atm_deployment_get_fd (build->deployment),
+                                 error);
 }
 
 static gboolean
