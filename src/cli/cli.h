@@ -39,6 +39,7 @@ gboolean atm_cmd_audit (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_check (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_info (AtmCli *cli, int argc, char **argv, GError **error);

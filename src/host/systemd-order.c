@@ -13,9 +13,9 @@
 static const char *const followers[]
     = { "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo" };
 
-static gboolean
-add_strings (AtmSystemd *systemd, const char *unit, const char *property, GPtrArray *strings,
-             GError **error)
+gboolean
+atm_systemd_add_units (AtmSystemd *systemd, const char *unit, const char *property,
+                       GPtrArray *strings, GError **error)
 {
   g_auto (BusError) bus_error = SD_BUS_ERROR_NULL;
   g_autofree char *path = atm_systemd_dup_unit_path (unit);
@@ -89,7 +89,7 @@ find_followers (AtmSystemd *systemd, GPtrArray *all, GError **error)
       g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
 
       for (guint k = 0; k < G_N_ELEMENTS (followers); k++)
-        if (!add_strings (systemd, all->pdata[i], followers[k], found, error))
+        if (!atm_systemd_add_units (systemd, all->pdata[i], followers[k], found, error))
           return FALSE;
       for (guint k = 0; k < found->len; k++)
         add_once (all, seen, found->pdata[k]);
@@ -127,7 +127,7 @@ sort (AtmSystemd *systemd, GPtrArray *units, GPtrArray **sorted_out, GError **er
       GPtrArray *after = g_ptr_array_new_with_free_func (g_free);
 
       g_hash_table_insert (orders, units->pdata[i], after);
-      if (!add_strings (systemd, units->pdata[i], "After", after, error))
+      if (!atm_systemd_add_units (systemd, units->pdata[i], "After", after, error))
         return FALSE;
     }
   while (units->len > 0)
