@@ -136,7 +136,7 @@ print_summary (GPtrArray *results, GError **error)
       G_STATIC_ASSERT (G_N_ELEMENTS (cells) == G_N_ELEMENTS (columns));
       atm_table_add (&table, cells);
     }
-  atm_cli_print ("\nSUMMARY");
+  g_print ("\nSUMMARY\n");
   return atm_table_print (&table, &options, error);
 }
 
