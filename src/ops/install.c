@@ -14,9 +14,11 @@
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
+#include "ops/adopt.h"
 #include "ops/judge.h"
 #include "ops/lock.h"
 #include "ops/open.h"
+#include "ops/preinstalled.h"
 #include "ops/pull.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -178,7 +180,8 @@ is_present (const Install *install, gboolean *present_out, GError **error)
   g_autoptr (AtmContainer) container = NULL;
   g_autoptr (GError) local = NULL;
 
-  *present_out = atm_container_load (install->checkout_fd, install->name, &container, &local);
+  *present_out = atm_container_load (install->checkout_fd, install->name, &container, &local)
+                 || atm_preinstalled_has (install->system, install->name);
   if (*present_out || g_error_matches (local, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
@@ -188,17 +191,36 @@ is_present (const Install *install, gboolean *present_out, GError **error)
 /* ---- step 2: the image ---- */
 
 /* Whether a stored image is the one that was typed. A short name means what is stored under it,
-   from wherever it was pulled (command.md 3); a full name and a layout mean themselves. What the
-   Python tool pulled has no merged tree and is pulled again. */
+   from wherever it was pulled (command.md 3); a full name and a layout mean themselves. Of what the
+   Python tool pulled only the name is known. */
 static gboolean
 is_meant (const AtmStoredImage *image, const AtmOrigin *origin)
 {
   g_autofree char *what = atm_origin_to_string (origin);
 
   if (image->canonical == NULL)
-    return FALSE;
+    return origin->transport == ATM_TRANSPORT_DOCKER;
   return g_str_equal (image->canonical, what)
          || (origin->transport == ATM_TRANSPORT_DOCKER && !origin->name->domain_typed);
+}
+
+/* What cannot be taken over from the Python tool is pulled again: *@image is NULL then. */
+static gboolean
+adopt (const Install *install, AtmStore *store, AtmStoredImage **image, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (atm_adopt_stored (install->system, store, image, install->report, install->cancellable,
+                        &local))
+    return TRUE;
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  atm_report (install->report, ATM_REPORT_NOTICE, "%s; it is pulled again", local->message);
+  g_clear_pointer (image, atm_stored_image_free);
+  return TRUE;
 }
 
 /* The image in the store, if it is one that can be checked out and today's policy allows it. */
@@ -213,6 +235,10 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
   if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
     return FALSE;
   if (image == NULL || !is_meant (image, origin))
+    return TRUE;
+  if (!adopt (install, store, &image, error))
+    return FALSE;
+  if (image == NULL)
     return TRUE;
   allowed = atm_judge_stored (install->system, image, trace, &verdict, install->cancellable, error);
   atm_judge_record (trace);

@@ -6,6 +6,7 @@
 
 #include "container/deployment.h"
 #include "host/systemd.h"
+#include "ops/preinstalled.h"
 #include "store/store.h"
 #include "store/usage.h"
 #include "util/error.h"
@@ -38,11 +39,16 @@ atm_image_row_free (AtmImageRow *row)
 static gboolean
 load_containers (const AtmSystem *system, GPtrArray **containers_out, GError **error)
 {
+  g_autoptr (GPtrArray) containers = NULL;
   atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   if (checkout_fd < 0 && errno != ENOENT)
     return atm_throw_errno (error, "Opening the folder %s", system->checkout);
-  return atm_container_list (checkout_fd, containers_out, error);
+  if (!atm_container_list (checkout_fd, &containers, error)
+      || !atm_preinstalled_add (system, containers, error))
+    return FALSE;
+  *containers_out = g_steal_pointer (&containers);
+  return TRUE;
 }
 
 /* One question to systemd for all containers; without an answer none is running. */
@@ -153,22 +159,6 @@ find_used (const AtmSystem *system, GHashTable **used_out, GError **error)
   return TRUE;
 }
 
-/* Adds the digests of the layers that @image is made of to @needed. */
-static void
-add_needed_layers (const AtmStoredImage *image, GHashTable *needed)
-{
-  g_autoptr (AtmManifest) manifest = NULL;
-
-  if (image->manifest == NULL || !atm_manifest_parse (image->manifest, &manifest, NULL))
-    return;
-  for (guint i = 0; i < manifest->layers->len; i++)
-    {
-      const AtmDescriptor *layer = manifest->layers->pdata[i];
-
-      g_hash_table_add (needed, g_strdup (layer->digest.hex));
-    }
-}
-
 static void
 add_images (GPtrArray *images, GHashTable *used, const AtmReport *report, GPtrArray *rows)
 {
@@ -213,7 +203,12 @@ add_layers (AtmStore *store, GPtrArray *images, GPtrArray *rows, GCancellable *c
   if (!atm_store_list_layers (store, &layers, cancellable, error))
     return FALSE;
   for (guint i = 0; i < images->len; i++)
-    add_needed_layers (images->pdata[i], needed);
+    {
+      const AtmStoredImage *image = images->pdata[i];
+
+      if (image->manifest != NULL)
+        atm_usage_add_blobs (image->manifest, needed);
+    }
   for (guint i = 0; i < layers->len; i++)
     {
       const AtmStoredLayer *layer = layers->pdata[i];

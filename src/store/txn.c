@@ -5,6 +5,7 @@
 #include "store/import.h"
 #include "store/layer-commit.h"
 #include "store/merge.h"
+#include "store/python-layer.h"
 #include "store/store-private.h"
 #include "util/error.h"
 
@@ -327,9 +328,10 @@ atm_store_txn_add_stored_layer (AtmStoreTxn *txn, const AtmDescriptor *descripto
   return TRUE;
 }
 
+/* @claimed: @blob is not the blob of @descriptor but what it is said to unpack to */
 static gboolean
 import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
-        GInputStream *blob, GCancellable *cancellable, GError **error)
+        GInputStream *blob, gboolean claimed, GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
   g_auto (AtmImported) imported = { 0 };
@@ -346,6 +348,7 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
   info.media_type = g_strdup (descriptor->media_type);
   info.diff_id = imported.diff_id;
   info.notice = g_steal_pointer (&imported.notice);
+  info.claimed = claimed;
   if (!atm_digest_equal (&info.diff_id, diff_id))
     {
       g_autofree char *wanted = atm_digest_to_string (diff_id);
@@ -368,8 +371,24 @@ atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
 {
   if (!check_open (txn, error))
     return FALSE;
-  if (!import (txn, descriptor, diff_id, blob, cancellable, error))
+  if (!import (txn, descriptor, diff_id, blob, FALSE, cancellable, error))
     return prefix_layer (txn, descriptor, error);
+  return TRUE;
+}
+
+gboolean
+atm_store_txn_add_python_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                const AtmDigest *diff_id, gboolean *found_out,
+                                GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GInputStream) tar = NULL;
+
+  if (!check_open (txn, error))
+    return FALSE;
+  if (!atm_python_layer_open (txn->store, &descriptor->digest, &tar, cancellable, error)
+      || (tar != NULL && !import (txn, descriptor, diff_id, tar, TRUE, cancellable, error)))
+    return prefix_layer (txn, descriptor, error);
+  *found_out = tar != NULL;
   return TRUE;
 }
 
