@@ -161,7 +161,39 @@ atm_open_beneath (int dir_fd, const char *path, int flags, int *fd_out, GError *
 static char *
 random_name (const char *name)
 {
-  return g_strdup_printf (".%s.%08x", name, g_random_int ());
+  return g_strdup_printf (".%s.%0*x", name, ATM_TEMPORARY_DIGITS, g_random_int ());
+}
+
+static gboolean
+is_temporary (const char *entry, const char *name)
+{
+  const gsize length = strlen (name);
+
+  return entry[0] == '.' && strncmp (entry + 1, name, length) == 0 && entry[1 + length] == '.'
+         && strlen (entry + length + 2) == ATM_TEMPORARY_DIGITS
+         && strspn (entry + length + 2, "0123456789abcdef") == ATM_TEMPORARY_DIGITS;
+}
+
+gboolean
+atm_sweep_temporaries_at (int dir_fd, const char *name, GError **error)
+{
+  int fd = openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  struct dirent *entry = NULL;
+  gboolean ok = TRUE;
+
+  if (dir == NULL)
+    {
+      (void) atm_throw_errno (error, "Looking for what is left of %s", name);
+      atm_fd_clear (&fd);
+      return FALSE;
+    }
+  while (ok && (entry = readdir (dir)) != NULL)
+    if (is_temporary (entry->d_name, name) && unlinkat (dir_fd, entry->d_name, 0) < 0
+        && errno != ENOENT)
+      ok = atm_throw_errno (error, "Removing %s", entry->d_name);
+  closedir (dir);
+  return ok;
 }
 
 static gboolean
