@@ -9,6 +9,8 @@
 #include "fixtures/scratch.h"
 #include "store/layer-commit.h"
 #include "store/prune.h"
+#include "store/tar-split.h"
+#include "util/fd.h"
 
 /* Images of the Python tool, stored by tests/fixtures/legacy/python-tool, which needs root. */
 
@@ -46,7 +48,11 @@ write_layout (AtmTestImage *image)
   write_blob (layout, image->config);
   write_blob (layout, image->manifest);
   atm_digest_of (ATM_HASH_SHA256, image->manifest, &digest);
-  text = g_strdup_printf ("{\"manifests\":[{\"digest\":\"sha256:%s\"}]}", digest.hex);
+  text = g_strdup_printf (
+      "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/"
+      "vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":%" G_GSIZE_FORMAT
+      ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"latest\"}}]}",
+      digest.hex, g_bytes_get_size (image->manifest));
   g_file_set_contents (index, text, -1, &error);
   g_assert_no_error (error);
   return layout;
@@ -272,6 +278,80 @@ test_no_config (void)
   g_assert_cmpuint (layers->len, ==, 2);
 }
 
+static gboolean
+open_in_folder (gpointer data, const char *path, GInputStream **content_out,
+                GCancellable *cancellable, GError **error)
+{
+  g_autofree char *whole = g_build_filename (data, path, NULL);
+  g_autoptr (GFile) file = g_file_new_for_path (whole);
+  GFileInputStream *stream = g_file_read (file, cancellable, error);
+
+  *content_out = G_INPUT_STREAM (stream);
+  return stream != NULL;
+}
+
+/* The list as those wrote it whose library the Python tool used. */
+static void
+test_podman (void)
+{
+  g_autofree char *podman = g_find_program_in_path ("podman"), *layout = NULL, *link = NULL,
+                  *source = NULL, *scratch = NULL, *policy = NULL, *root = NULL, *run = NULL,
+                  *list_path = NULL, *files = NULL;
+  g_autoptr (GSubprocessLauncher) launcher
+      = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+  g_autoptr (AtmTestImage) image = NULL;
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GFile) list_file = NULL;
+  g_autoptr (GFileInputStream) packed = NULL;
+  g_autoptr (GZlibDecompressor) gunzip = NULL;
+  g_autoptr (GInputStream) list = NULL, tar = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) error = NULL;
+  const AtmDigest *diff_id = NULL;
+  AtmDigest actual;
+
+  if (podman == NULL || geteuid () != 0)
+    {
+      g_test_skip ("needs podman and root");
+      return;
+    }
+  image = atm_test_image_new ();
+  atm_test_image_add (image, "d etc\nf etc/a 1\nh etc/hard etc/a\nl link etc/a\nf ./b 22\n"
+                             "f empty\nd folder\nf a 333");
+  layout = write_layout (image);
+  /* podman names the image after the folder, in lower case. */
+  source = g_strdup ("oci:layout:latest");
+  scratch = atm_test_scratch_path ();
+  policy = g_build_filename (scratch, "policy.json", NULL);
+  root = g_build_filename (scratch, "root", NULL);
+  run = g_build_filename (scratch, "run", NULL);
+  g_assert_true (g_file_set_contents (
+      policy, "{\"default\":[{\"type\":\"insecureAcceptAnything\"}]}", -1, &error));
+  link = g_build_filename (scratch, "layout", NULL);
+  g_assert_cmpint (symlink (layout, link), ==, 0);
+  g_subprocess_launcher_set_cwd (launcher, scratch);
+  g_subprocess_launcher_setenv (launcher, "XDG_CONFIG_HOME", scratch, TRUE);
+  process = g_subprocess_launcher_spawn (launcher, &error, podman, "--root", root, "--runroot", run,
+                                         "--storage-driver", "vfs", "pull", "--quiet",
+                                         "--signature-policy", policy, source, NULL);
+  g_assert_no_error (error);
+  g_subprocess_wait_check (process, NULL, &error);
+  g_assert_no_error (error);
+
+  diff_id = &g_array_index (image->diff_ids, AtmDigest, 0);
+  list_path = g_strdup_printf ("%s/vfs-layers/%s.tar-split.gz", root, diff_id->hex);
+  files = g_build_filename (root, "vfs", "dir", diff_id->hex, NULL);
+  list_file = g_file_new_for_path (list_path);
+  packed = g_file_read (list_file, NULL, &error);
+  g_assert_no_error (error);
+  gunzip = g_zlib_decompressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP);
+  list = g_converter_input_stream_new (G_INPUT_STREAM (packed), G_CONVERTER (gunzip));
+  tar = atm_tar_split_new (list, open_in_folder, files, NULL);
+  g_assert_true (atm_read_stream (tar, 1024 * 1024, &bytes, NULL, &error));
+  atm_digest_of (diff_id->algorithm, bytes, &actual);
+  g_assert_true (atm_digest_equal (&actual, diff_id));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -280,5 +360,6 @@ main (int argc, char *argv[])
   atm_test_add_both ("/python-layer/adopt", test_adopt);
   g_test_add_func ("/python-layer/adopt-refuses", test_adopt_refuses);
   g_test_add_func ("/python-layer/no-config", test_no_config);
+  g_test_add_func ("/python-layer/podman", test_podman);
   return g_test_run ();
 }
