@@ -17,12 +17,18 @@ typedef enum
   ATM_CLI_ERROR_ABORTED /* the user did not say yes: exit status 2 */
 } AtmCliError;
 
+/* Exit statuses of single commands; man/atomic.1 lists them. */
+#define ATM_CLI_STATUS_SWITCHED_BACK 3 /* a new version did not work, the old one runs again */
+#define ATM_CLI_STATUS_AVAILABLE 100   /* there is something new */
+
 typedef struct
 {
   AtmSystem *system;         /* (owned) */
   GCancellable *cancellable; /* (owned): cancelled by SIGINT and SIGTERM */
   AtmReport report;
   gboolean assume_yes; /* --assumeyes */
+  int status;          /* exit status of a command that succeeds; 0 unless it says otherwise */
+  int error_status;    /* and of one that fails; 0: 1 */
 } AtmCli;
 
 typedef gboolean (*AtmCommandFunc) (AtmCli *cli, int argc, char **argv, GError **error);
@@ -40,6 +46,13 @@ gboolean atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_configure (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_history (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_info (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_delete (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_recover (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_rollback (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_update (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_info (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_version (AtmCli *cli, int argc, char **argv, GError **error);
@@ -58,6 +71,13 @@ gboolean atm_cmd_trust_explain (AtmCli *cli, int argc, char **argv, GError **err
 gboolean atm_cmd_trust_reset (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_show (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_verify (AtmCli *cli, int argc, char **argv, GError **error);
+
+/* An option of each command that changes something. */
+#define ATM_CLI_NO_WAIT(cli)                                                                       \
+  {                                                                                                \
+    "no-wait", 0, 0, G_OPTION_ARG_NONE, &(cli)->system->no_wait,                                   \
+        "Fail rather than wait for another atomic process", NULL                                   \
+  }
 
 /**
  * atm_cli_parse:

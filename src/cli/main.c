@@ -28,6 +28,14 @@ static const AtmCommand commands[] = {
   { "uninstall", atm_cmd_uninstall, TRUE, "Remove a container from this host" },
   { "pull", atm_cmd_pull, TRUE, "Pull an image into the store" },
   { "containers list", atm_cmd_containers_list, TRUE, "List containers" },
+  { "containers update", atm_cmd_containers_update, TRUE, "Switch to another version" },
+  { "containers info", atm_cmd_containers_info, TRUE, "Tell all about a container" },
+  { "containers history", atm_cmd_containers_history, TRUE, "Tell what was done with a container" },
+  { "containers configure", atm_cmd_containers_configure, TRUE, "Change settings of a container" },
+  { "containers rollback", atm_cmd_containers_rollback, TRUE,
+    "Switch a container to the version before" },
+  { "containers delete", atm_cmd_containers_delete, TRUE, "Remove containers from this host" },
+  { "containers recover", atm_cmd_containers_recover, TRUE, "Finish or undo what was interrupted" },
   { "images list", atm_cmd_images_list, TRUE, "List images" },
   { "images info", atm_cmd_images_info, TRUE, "Tell all about an image" },
   { "images version", atm_cmd_images_version, TRUE, "Show versions of images" },
@@ -116,7 +124,7 @@ print_help (const char *group)
            "Installs OCI images as services that systemd runs.\n\nCommands:\n");
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     if (group == NULL || g_str_has_prefix (commands[i].name, group))
-      g_print ("  %-18s %s\n", commands[i].name, commands[i].summary);
+      g_print ("  %-19s %s\n", commands[i].name, commands[i].summary);
   g_print ("\nOptions:\n"
            "  -h, --help         Show this help; `atomic COMMAND --help` shows that of a command\n"
            "  -v, --version      Show the version\n"
@@ -219,8 +227,9 @@ run_command (const AtmCommand *command, int argc, char **argv)
   raise_files_limit ();
   done = atm_system_new (&cli.system, &error) && command->run (&cli, argc, argv, &error);
   atm_cli_report_end (&cli.report);
-  if (!done)
-    status = report_error (command, error);
+  status = done ? cli.status : report_error (command, error);
+  if (status == STATUS_ERROR && cli.error_status != 0)
+    status = cli.error_status;
   atm_system_free (cli.system);
   return status;
 }

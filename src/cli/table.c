@@ -163,6 +163,18 @@ row_matches (char **row, GPtrArray *filters)
 /* ---- output ---- */
 
 static void
+add_words (JsonBuilder *builder, const char *cell)
+{
+  g_auto (GStrv) words = g_strsplit (cell, " ", -1);
+
+  json_builder_begin_array (builder);
+  for (guint i = 0; words[i] != NULL; i++)
+    if (*words[i] != '\0')
+      json_builder_add_string_value (builder, words[i]);
+  json_builder_end_array (builder);
+}
+
+static void
 print_json (const AtmTable *table, GPtrArray *rows)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
@@ -187,6 +199,8 @@ print_json (const AtmTable *table, GPtrArray *rows)
             json_builder_add_string_value (builder, valid);
           else if (column->type == ATM_COLUMN_BOOLEAN)
             json_builder_add_boolean_value (builder, g_str_equal (valid, "true"));
+          else if (column->type == ATM_COLUMN_WORDS)
+            add_words (builder, valid);
           else
             {
               json_builder_begin_object (builder);
@@ -221,53 +235,60 @@ append_cell (GString *line, const char *text, guint width)
 }
 
 static void
-print_line (GString *line)
+end_line (GString *text)
 {
-  while (line->len > 0 && line->str[line->len - 1] == ' ')
-    g_string_truncate (line, line->len - 1);
-  g_print ("%s\n", line->str);
-  g_string_truncate (line, 0);
+  while (text->len > 0 && text->str[text->len - 1] == ' ')
+    g_string_truncate (text, text->len - 1);
+  g_string_append_c (text, '\n');
 }
 
-static void
-print_text (const AtmTable *table, GPtrArray *rows, const AtmTableOptions *options)
+/* The cells of a row as they are shown, of the columns that are. */
+static char **
+dup_shown_row (const AtmTable *table, char **row, gboolean no_trunc, guint *widths)
 {
-  g_autoptr (GString) line = g_string_new (NULL);
-  g_autofree guint *widths = g_new0 (guint, table->n_columns);
+  char **shown = g_new0 (char *, table->n_columns + 1);
 
   for (guint c = 0; c < table->n_columns; c++)
     {
       const AtmColumn *column = &table->columns[c];
 
-      if (column->title == NULL)
-        continue;
-      widths[c] = MAX (column->min_width, (guint) g_utf8_strlen (column->title, -1));
-      for (guint i = 0; i < rows->len; i++)
-        {
-          g_autofree char *shown
-              = dup_shown (column, ((char **) rows->pdata[i])[c], options->no_trunc);
-
-          widths[c] = MAX (widths[c], (guint) g_utf8_strlen (shown, -1));
-        }
-      append_cell (line, column->title, widths[c]);
+      shown[c] = column->title != NULL ? dup_shown (column, row[c], no_trunc) : g_strdup ("");
+      widths[c] = MAX (widths[c], (guint) g_utf8_strlen (shown[c], -1));
     }
-  if (!options->no_heading)
-    print_line (line);
-  g_string_truncate (line, 0);
+  return shown;
+}
 
+static void
+append_row (GString *text, const AtmTable *table, char **shown, const guint *widths)
+{
+  for (guint c = 0; c < table->n_columns; c++)
+    if (table->columns[c].title != NULL)
+      append_cell (text, shown[c], widths[c]);
+  end_line (text);
+}
+
+static void
+print_text (const AtmTable *table, GPtrArray *rows, const AtmTableOptions *options)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GPtrArray) shown = g_ptr_array_new_with_free_func ((GDestroyNotify) g_strfreev);
+  g_autofree guint *widths = g_new0 (guint, table->n_columns);
+  g_autofree char **titles = g_new0 (char *, table->n_columns);
+
+  for (guint c = 0; c < table->n_columns; c++)
+    if (table->columns[c].title != NULL)
+      {
+        titles[c] = (char *) table->columns[c].title;
+        widths[c] = MAX (table->columns[c].min_width, (guint) g_utf8_strlen (titles[c], -1));
+      }
   for (guint i = 0; i < rows->len; i++)
-    {
-      for (guint c = 0; c < table->n_columns; c++)
-        {
-          const AtmColumn *column = &table->columns[c];
-          g_autofree char *shown
-              = dup_shown (column, ((char **) rows->pdata[i])[c], options->no_trunc);
+    g_ptr_array_add (shown, dup_shown_row (table, rows->pdata[i], options->no_trunc, widths));
 
-          if (column->title != NULL)
-            append_cell (line, shown, widths[c]);
-        }
-      print_line (line);
-    }
+  if (!options->no_heading)
+    append_row (text, table, titles, widths);
+  for (guint i = 0; i < shown->len; i++)
+    append_row (text, table, shown->pdata[i], widths);
+  g_print ("%s", text->str);
 }
 
 gboolean

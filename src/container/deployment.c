@@ -34,26 +34,33 @@ is_random (const char *text, gsize digits)
   return strlen (text) == digits && strspn (text, "0123456789abcdef") == digits;
 }
 
-/* What a run that was killed left of this container: “.NAME.N.XXXXXX” and “.NAME.N.old”, and a link
-   that did not get its name. */
-static gboolean
-is_left_over (const char *entry, const char *name)
+/* Of which container “.NAME.N.XXXXXX” or “.NAME.N.old” was left by a run that was killed, or a link
+   that did not get its name; %NULL for all other entries. */
+static char *
+dup_left_over (const char *entry)
 {
-  const char *rest = NULL;
+  const char *dot = strrchr (entry, '.');
+  g_autofree char *name = NULL;
+  gsize length = 0;
 
-  if (entry[0] != '.' || !g_str_has_prefix (entry + 1, name))
-    return FALSE;
-  rest = entry + 1 + strlen (name);
-  if (rest[0] == '.' && is_random (rest + 1, ATM_TEMPORARY_DIGITS))
-    return TRUE;
-  return rest[0] == '.' && (rest[1] == '0' || rest[1] == '1') && rest[2] == '.'
-         && (is_random (rest + 3, RANDOM_DIGITS) || g_str_equal (rest + 3, "old"));
+  if (entry[0] != '.' || dot == entry)
+    return NULL;
+  length = (gsize) (dot - entry) - 1;
+  if (!is_random (dot + 1, ATM_TEMPORARY_DIGITS))
+    {
+      if ((!is_random (dot + 1, RANDOM_DIGITS) && !g_str_equal (dot + 1, "old")) || length < 3
+          || dot[-2] != '.' || (dot[-1] != '0' && dot[-1] != '1'))
+        return NULL;
+      length -= 2;
+    }
+  name = g_strndup (entry + 1, length);
+  return atm_container_check_name (name, NULL) ? g_steal_pointer (&name) : NULL;
 }
 
-gboolean
-atm_container_sweep (int checkout_fd, const char *name, GError **error)
+/* Of the container @name, or of all. */
+static gboolean
+list_left_overs (int checkout_fd, const char *name, GHashTable *entries, GError **error)
 {
-  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
   int fd = openat (checkout_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *entry;
@@ -65,13 +72,42 @@ atm_container_sweep (int checkout_fd, const char *name, GError **error)
       return FALSE;
     }
   while ((entry = readdir (dir)) != NULL)
-    if (is_left_over (entry->d_name, name))
-      g_ptr_array_add (found, g_strdup (entry->d_name));
-  closedir (dir);
+    {
+      char *found = dup_left_over (entry->d_name);
 
-  for (guint i = 0; i < found->len; i++)
-    if (!atm_remove_tree_at (checkout_fd, g_ptr_array_index (found, i), error))
+      if (found != NULL && (name == NULL || g_str_equal (found, name)))
+        g_hash_table_insert (entries, g_strdup (entry->d_name), found);
+      else
+        g_free (found);
+    }
+  closedir (dir);
+  return TRUE;
+}
+
+gboolean
+atm_container_sweep (int checkout_fd, const char *name, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  GHashTableIter iter;
+  gpointer entry = NULL;
+
+  if (!list_left_overs (checkout_fd, name, entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, &entry, NULL))
+    if (!atm_remove_tree_at (checkout_fd, entry, error))
       return FALSE;
+  return TRUE;
+}
+
+gboolean
+atm_container_list_left_overs (int checkout_fd, GHashTable **left_overs_out, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  if (!list_left_overs (checkout_fd, NULL, entries, error))
+    return FALSE;
+  *left_overs_out = g_steal_pointer (&entries);
   return TRUE;
 }
 

@@ -232,6 +232,16 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_container_sweep (int checkout_fd, const char *name, GError **error);
 
 /**
+ * atm_container_list_left_overs:
+ * @left_overs_out: (out) (transfer full) (element-type utf8 utf8): what there is for
+ *   atm_container_sweep(): the entry, and the container it is of, which need not exist
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_list_left_overs (int checkout_fd, GHashTable **left_overs_out,
+                                        GError **error);
+
+/**
  * atm_container_remove:
  * @error: %G_IO_ERROR
  *

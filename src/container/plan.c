@@ -104,6 +104,7 @@ typedef struct
   char *verb;
   char *boot_id;
   gboolean trial;
+  gboolean confirmed;
   gboolean purge;
   JsonArray *changes;
   char **running;
@@ -236,6 +237,7 @@ atm_plan_parse (GBytes *bytes, AtmPlan **plan_out, GError **error)
     { "verb", ATM_JSON_STRING, G_STRUCT_OFFSET (Document, verb), ATM_JSON_MANDATORY },
     { "boot-id", ATM_JSON_STRING, G_STRUCT_OFFSET (Document, boot_id), ATM_JSON_MANDATORY },
     { "trial", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (Document, trial), ATM_JSON_MANDATORY },
+    { "confirmed", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (Document, confirmed), ATM_JSON_MANDATORY },
     { "purge", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (Document, purge), ATM_JSON_MANDATORY },
     { "changes", ATM_JSON_ARRAY, G_STRUCT_OFFSET (Document, changes), ATM_JSON_MANDATORY },
     { "running", ATM_JSON_STRING_ARRAY, G_STRUCT_OFFSET (Document, running), ATM_JSON_MANDATORY },
@@ -254,6 +256,8 @@ atm_plan_parse (GBytes *bytes, AtmPlan **plan_out, GError **error)
     return throw_invalid (error, "“id” is no UUID");
   if (!is_verb (document.verb))
     return throw_invalid (error, "“verb” is none of ours");
+  if (document.trial && document.confirmed)
+    return throw_invalid (error, "it is both on trial and confirmed");
   if (!read_changes (document.changes, plan, error) || !check_units (document.running, error))
     return FALSE;
 
@@ -261,6 +265,7 @@ atm_plan_parse (GBytes *bytes, AtmPlan **plan_out, GError **error)
   plan->verb = g_steal_pointer (&document.verb);
   plan->boot_id = g_steal_pointer (&document.boot_id);
   plan->trial = document.trial;
+  plan->confirmed = document.confirmed;
   plan->purge = document.purge;
   plan->running = g_steal_pointer (&document.running);
   *plan_out = g_steal_pointer (&plan);
@@ -316,6 +321,7 @@ atm_plan_to_bytes (const AtmPlan *plan)
   add_string (builder, "verb", plan->verb);
   add_string (builder, "boot-id", plan->boot_id);
   add_boolean (builder, "trial", plan->trial);
+  add_boolean (builder, "confirmed", plan->confirmed);
   add_boolean (builder, "purge", plan->purge);
   json_builder_set_member_name (builder, "changes");
   json_builder_begin_array (builder);
@@ -467,5 +473,23 @@ atm_plan_list (int checkout_fd, GPtrArray **files_out, GError **error)
     return atm_throw_errno (error, "Reading the journal");
   g_ptr_array_sort (files, compare_files);
   *files_out = g_steal_pointer (&files);
+  return TRUE;
+}
+
+gboolean
+atm_plan_is_pending (int checkout_fd, const char *name, gboolean *pending_out, GError **error)
+{
+  g_autoptr (GPtrArray) files = NULL;
+
+  if (!atm_plan_list (checkout_fd, &files, error))
+    return FALSE;
+  *pending_out = FALSE;
+  for (guint i = 0; i < files->len; i++)
+    {
+      const AtmPlanFile *file = files->pdata[i];
+
+      *pending_out
+          |= file->plan != NULL ? has_change (file->plan, name) : g_str_equal (file->file, name);
+    }
   return TRUE;
 }

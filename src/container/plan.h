@@ -32,15 +32,18 @@ typedef struct
   gboolean builds;   /* NAME.to is new, and goes again when the plan is undone */
   gboolean replaces; /* NAME.to existed before: meanwhile it is .NAME.to.old */
   gboolean enabled;  /* the unit was enabled before */
+  gboolean blamed;   /* the new version did not run; not written down */
 } AtmPlanChange;
 
 typedef struct
 {
-  char *id;           /* (owned): random; of the entry in the history, too */
-  char *verb;         /* (owned): “install”, “update”, “rollback”, “uninstall” */
-  char *boot_id;      /* (owned): of the kernel that ran when the plan was made */
-  gboolean trial;     /* an interrupted run is undone even when all links are at their targets */
-  gboolean purge;     /* uninstall: state folders go, too */
+  char *id;       /* (owned): random; of the entry in the history, too */
+  char *verb;     /* (owned): “install”, “update”, “rollback”, “uninstall” */
+  char *boot_id;  /* (owned): of the kernel that ran when the plan was made */
+  gboolean trial; /* an interrupted run is undone even when all links are at their targets */
+  gboolean
+      confirmed;  /* the switch is complete; only what is not needed any more is to be removed */
+  gboolean purge; /* uninstall: state folders go, too */
   GPtrArray *changes; /* (owned) (element-type AtmPlanChange): at least one */
   char **running;     /* (owned): units that ran before, in the order in which they start */
 } AtmPlan;
@@ -126,3 +129,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmPlanFile, atm_plan_file_free)
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_plan_list (int checkout_fd, GPtrArray **files_out, GError **error);
+
+/**
+ * atm_plan_is_pending:
+ * @name: of a container
+ * @pending_out: (out): whether a plan for it is in the journal, or a damaged one that is called so
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_plan_is_pending (int checkout_fd, const char *name, gboolean *pending_out,
+                              GError **error);

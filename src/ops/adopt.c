@@ -80,3 +80,21 @@ atm_adopt_stored (const AtmSystem *system, AtmStore *store, AtmStoredImage **ima
   *image = g_steal_pointer (&adopted);
   return TRUE;
 }
+
+gboolean
+atm_adopt_or_drop (const AtmSystem *system, AtmStore *store, AtmStoredImage **image,
+                   const AtmReport *report, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (atm_adopt_stored (system, store, image, report, cancellable, &local))
+    return TRUE;
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  atm_report (report, ATM_REPORT_NOTICE, "%s; it is pulled again", local->message);
+  g_clear_pointer (image, atm_stored_image_free);
+  return TRUE;
+}

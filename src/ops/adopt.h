@@ -22,3 +22,15 @@
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_adopt_stored (const AtmSystem *system, AtmStore *store, AtmStoredImage **image,
                            const AtmReport *report, GCancellable *cancellable, GError **error);
+
+/**
+ * atm_adopt_or_drop:
+ * @image: (inout) (transfer full): as for atm_adopt_stored(); %NULL afterwards if it could not be
+ *   taken over, which is told as a notice
+ * @error: %G_IO_ERROR_CANCELLED
+ *
+ * For callers who pull what they do not find.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_adopt_or_drop (const AtmSystem *system, AtmStore *store, AtmStoredImage **image,
+                            const AtmReport *report, GCancellable *cancellable, GError **error);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "container/hostfiles.h"
 #include "container/unit.h"
 #include "container/values.h"
 #include "container/volume.h"
@@ -160,6 +161,36 @@ report_notices (const AtmBuildOptions *options, const AtmReport *report, GPtrArr
                 (const char *) notices->pdata[i]);
 }
 
+/* While others may change theirs: what is different then is a notice of the switch. */
+static gboolean
+plan_host_files (AtmBuild *build, const AtmBuildOptions *options, GHashTable *values,
+                 GError **error)
+{
+  const char *const self[] = { options->name, NULL };
+  g_autofree char *entry = g_strdup_printf ("%s.%u", options->name, 1 - options->number);
+  g_autoptr (GHashTable) others
+      = options->others != NULL ? g_hash_table_ref (options->others) : NULL;
+  atm_autofd int current_fd = -1;
+  AtmHostSet current = { 0 };
+
+  if (options->current != NULL)
+    {
+      if (!atm_open_dir_at (options->checkout_fd, entry, &current_fd, error)
+          || !atm_hostfiles_adopt (options->host_fd, current_fd, options->current, error))
+        return FALSE;
+      current.deployment_fd = current_fd;
+      current.checksums = options->current->installed_files;
+    }
+  if (others == NULL
+      && !atm_hostfiles_find_others (options->checkout_fd, options->host_fd, self, &others, error))
+    return FALSE;
+  return atm_hostfs_plan (build->rootfs_fd, options->host_fd, build->exports, values,
+                          options->current != NULL ? &current : NULL, others, &build->host_plan,
+                          error)
+         && atm_host_plan_stage (build->host_plan, atm_deployment_get_fd (build->deployment),
+                                 error);
+}
+
 static gboolean
 render (AtmBuild *build, const AtmSystem *system, const AtmBuildOptions *options,
         const AtmImageConfig *config, const AtmReport *report, GError **error)
@@ -169,8 +200,7 @@ render (AtmBuild *build, const AtmSystem *system, const AtmBuildOptions *options
   if (!atm_bundle_render (build->exports, values, config, build->rootfs_fd, &build->bundle, error)
       || !atm_unit_render (build->exports, values, config, build->bundle, &build->unit, error)
       || !atm_tmpfiles_render (build->exports, values, build->bundle, &build->tmpfiles, error)
-      || !atm_hostfs_plan (build->rootfs_fd, options->host_fd, build->exports, values,
-                           &build->host_plan, error))
+      || !plan_host_files (build, options, values, error))
     return FALSE;
   if (options->remote != NULL)
     atm_bundle_set_root_path (build->bundle, options->remote);
@@ -201,6 +231,14 @@ write_files (const AtmBuild *build, const AtmBuildOptions *options, GError **err
                                       error));
 }
 
+/* An image that only brings files for the host needs no root file system any more. */
+static gboolean
+drop_rootfs (const AtmBuild *build, GError **error)
+{
+  return build->info->has_service
+         || atm_remove_tree_at (atm_deployment_get_fd (build->deployment), "rootfs", error);
+}
+
 gboolean
 atm_build (const AtmSystem *system, const AtmBuildOptions *options, const AtmReport *report,
            AtmBuild **build_out, GCancellable *cancellable, GError **error)
@@ -221,7 +259,7 @@ atm_build (const AtmSystem *system, const AtmBuildOptions *options, const AtmRep
   if (!provide_rootfs (options, atm_deployment_get_fd (build->deployment), cancellable, error)
       || !read_exports (build, system, options, report, error)
       || !render (build, system, options, config, report, error)
-      || !write_files (build, options, error))
+      || !write_files (build, options, error) || !drop_rootfs (build, error))
     return atm_prefix_error (error, "%s", options->image->reference);
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;

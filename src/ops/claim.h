@@ -10,7 +10,7 @@
 typedef struct
 {
   GPtrArray *names; /* (owned) (element-type utf8): sorted */
-  GArray *fds;      /* (owned) (element-type int): as many locks */
+  GArray *locks;    /* (owned) (element-type AtmLock): as many */
 } AtmClaim;
 
 /**
@@ -35,5 +35,38 @@ gboolean atm_claim_take (AtmClaim *claim, const AtmSystem *system, const char *c
  * Returns: whether the lock of container @name is among them
  */
 gboolean atm_claim_has (const AtmClaim *claim, const char *name);
+
+/**
+ * atm_claim_try:
+ * @taken_out: (out): FALSE: somebody is at work on one of them
+ * @error: %G_IO_ERROR
+ *
+ * Takes the locks of all containers in @names, or none. Nothing is recovered.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_claim_try (AtmClaim *claim, const AtmSystem *system, const char *const *names,
+                        gboolean *taken_out, GError **error);
+
+/**
+ * atm_claim_recover_others:
+ * @claim: (borrowed): what the caller has; not looked at
+ * @at_boot: as for atm_recover_plan()
+ * @error: the first failure; all is tried nevertheless
+ *
+ * Finishes or undoes what interrupted commands left of containers that nobody is at work on.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_claim_recover_others (const AtmClaim *claim, const AtmSystem *system, gboolean at_boot,
+                                   const AtmReport *report, GError **error);
+
+/**
+ * atm_claim_sweep_all:
+ * @error: %G_IO_ERROR
+ *
+ * Removes what was left under construction of containers that nobody is at work on and no plan is
+ * for.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_claim_sweep_all (const AtmSystem *system, GError **error);
 void atm_claim_clear (AtmClaim *claim);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmClaim, atm_claim_clear)

@@ -5,19 +5,19 @@
 #include <unistd.h>
 
 #include "container/deployment.h"
-#include "container/hostfs.h"
+#include "container/plan.h"
 #include "container/values.h"
-#include "container/volume.h"
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
 #include "ops/adopt.h"
 #include "ops/build.h"
+#include "ops/claim.h"
 #include "ops/judge.h"
-#include "ops/lock.h"
 #include "ops/open.h"
 #include "ops/preinstalled.h"
 #include "ops/pull.h"
+#include "ops/switch.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -53,69 +53,15 @@ install_clear (Install *install)
   g_clear_pointer (&install->set, g_hash_table_unref);
   g_free (install->unit_name);
   g_free (install->tmpfiles_name);
+  atm_build_free (install->build); /* before the folder that it is in */
   atm_fd_clear (&install->checkout_fd);
   atm_fd_clear (&install->host_fd);
-  atm_build_free (install->build);
   g_free (install->verdict);
   atm_stored_image_free (install->image);
   atm_store_free (install->store);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
-
-/* What was changed outside the deployment's own folder, to be undone unless all went well. */
-typedef struct
-{
-  const Install *install; /* (borrowed) (nullable) */
-  AtmSystemd *systemd;    /* (owned) (nullable) */
-  GPtrArray *host_files;  /* (owned) (nullable): paths that were created */
-  gboolean container;
-  gboolean unit;
-  gboolean tmpfiles;
-  gboolean enabled;
-} Undo;
-
-static void
-undo_host_files (const Install *install, GPtrArray *paths)
-{
-  g_autoptr (GHashTable) checksums = atm_host_plan_dup_checksums (install->build->host_plan);
-  g_autoptr (GHashTable) created = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-
-  for (guint i = 0; i < paths->len; i++)
-    g_hash_table_insert (created, g_strdup (paths->pdata[i]),
-                         g_strdup (g_hash_table_lookup (checksums, paths->pdata[i])));
-  atm_hostfs_remove (install->host_fd, created, NULL);
-}
-
-/* Goes on after a failure: each step is worth trying, and the first error is the one to report. */
-static void
-undo_clear (Undo *undo)
-{
-  const Install *install = undo->install;
-  g_autoptr (GError) error = NULL;
-
-  if (install != NULL)
-    {
-      if (undo->enabled && !atm_systemd_disable (undo->systemd, install->unit_name, &error))
-        g_clear_error (&error);
-      if (undo->unit
-          && !atm_host_file_remove (install->system->unit_dir, install->unit_name, &error))
-        g_clear_error (&error);
-      if (undo->tmpfiles
-          && !atm_host_file_remove (install->system->tmpfiles_dir, install->tmpfiles_name, &error))
-        g_clear_error (&error);
-      if (undo->host_files != NULL)
-        undo_host_files (install, undo->host_files);
-      if (undo->systemd != NULL && !atm_systemd_reload (undo->systemd, &error))
-        g_clear_error (&error);
-      if (undo->container && !atm_container_remove (install->checkout_fd, install->name, &error))
-        g_clear_error (&error);
-    }
-  atm_systemd_free (undo->systemd);
-  g_clear_pointer (&undo->host_files, g_ptr_array_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Undo, undo_clear)
 
 /* ---- step 1: is it possible at all? ---- */
 
@@ -159,39 +105,6 @@ is_present (const Install *install, gboolean *present_out, GError **error)
 
 /* ---- step 2: the image ---- */
 
-/* Whether a stored image is the one that was typed. A short name means what is stored under it,
-   from wherever it was pulled (command.md 3); a full name and a layout mean themselves. Of what the
-   Python tool pulled only the name is known. */
-static gboolean
-is_meant (const AtmStoredImage *image, const AtmOrigin *origin)
-{
-  g_autofree char *what = atm_origin_to_string (origin);
-
-  if (image->canonical == NULL)
-    return origin->transport == ATM_TRANSPORT_DOCKER;
-  return g_str_equal (image->canonical, what)
-         || (origin->transport == ATM_TRANSPORT_DOCKER && !origin->name->domain_typed);
-}
-
-/* What cannot be taken over from the Python tool is pulled again: *@image is NULL then. */
-static gboolean
-adopt (const Install *install, AtmStore *store, AtmStoredImage **image, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-
-  if (atm_adopt_stored (install->system, store, image, install->report, install->cancellable,
-                        &local))
-    return TRUE;
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  atm_report (install->report, ATM_REPORT_NOTICE, "%s; it is pulled again", local->message);
-  g_clear_pointer (image, atm_stored_image_free);
-  return TRUE;
-}
-
 /* The image in the store, if it is one that can be checked out and today's policy allows it. */
 static gboolean
 load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, GError **error)
@@ -203,9 +116,10 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
 
   if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
     return FALSE;
-  if (image == NULL || !is_meant (image, origin))
+  if (image == NULL || !atm_pull_is_meant (image, origin))
     return TRUE;
-  if (!adopt (install, store, &image, error))
+  if (!atm_adopt_or_drop (install->system, store, &image, install->report, install->cancellable,
+                          error))
     return FALSE;
   if (image == NULL)
     return TRUE;
@@ -252,14 +166,6 @@ build (Install *install, GError **error)
                     install->cancellable, error);
 }
 
-static void
-report_notices (const Install *install, GPtrArray *notices)
-{
-  for (guint i = 0; i < notices->len; i++)
-    atm_report (install->report, ATM_REPORT_NOTICE, "%s: %s", install->image->reference,
-                (const char *) notices->pdata[i]);
-}
-
 /* ---- step 4: the host ---- */
 
 static gboolean
@@ -281,124 +187,20 @@ check_host (const Install *install, GError **error)
   return TRUE;
 }
 
-/* An image that only brings files for the host needs no root file system any more. */
-static void
-drop_rootfs (const Install *install)
-{
-  g_autofree char *deployment = g_strconcat (install->name, ".0", NULL);
-  g_autoptr (GError) error = NULL;
-  atm_autofd int fd = -1;
-
-  if (!atm_open_dir_at (install->checkout_fd, deployment, &fd, &error)
-      || !atm_remove_tree_at (fd, "rootfs", &error))
-    atm_report (install->report, ATM_REPORT_NOTICE, "%s, going on without it", error->message);
-}
-
-static gboolean
-create_host_files (const Install *install, Undo *undo, GError **error)
-{
-  gboolean created = FALSE;
-
-  undo->host_files = g_ptr_array_new_with_free_func (g_free);
-  created = atm_host_plan_apply (install->build->host_plan, undo->host_files, install->cancellable,
-                                 error);
-  for (guint i = 0; created && i < undo->host_files->len; i++)
-    atm_report (install->report, ATM_REPORT_STEP, "Created file %s",
-                (const char *) undo->host_files->pdata[i]);
-  return created;
-}
-
-/* Before tmpfiles, which make what is still missing. What was filled stays after a failure, as all
-   state does: nothing in it is in anybody's way. */
-static gboolean
-fill_volumes (const Install *install, GError **error)
-{
-  g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
-
-  if (install->build->bundle->volumes->len == 0)
-    return TRUE;
-  if (!atm_volumes_fill (install->build->bundle->volumes, install->store, install->image->commit,
-                         install->build->rootfs_fd, notices, install->cancellable, error))
-    return FALSE;
-  report_notices (install, notices);
-  return TRUE;
-}
-
-static gboolean
-create_service_files (const Install *install, Undo *undo, GError **error)
-{
-  const AtmSystem *system = install->system;
-
-  if (!fill_volumes (install, error)
-      || !atm_host_file_create (system->unit_dir, install->unit_name, install->build->unit, error))
-    return FALSE;
-  undo->unit = TRUE;
-  if (install->build->tmpfiles == NULL)
-    return TRUE;
-  undo->tmpfiles = atm_host_file_create (system->tmpfiles_dir, install->tmpfiles_name,
-                                         install->build->tmpfiles, error);
-  return undo->tmpfiles;
-}
-
-static gboolean
-enable_service (const Install *install, Undo *undo, GError **error)
-{
-  const AtmReport *report = install->report;
-
-  if (undo->tmpfiles)
-    {
-      g_autofree char *path
-          = g_build_filename (install->system->tmpfiles_dir, install->tmpfiles_name, NULL);
-
-      atm_report (report, ATM_REPORT_STEP, "systemd-tmpfiles --create %s", path);
-      if (!atm_tmpfiles_create (path, install->cancellable, error))
-        return FALSE;
-    }
-  undo->enabled = TRUE;
-  atm_report (report, ATM_REPORT_STEP, "systemctl enable %s", install->name);
-  return atm_systemd_enable (undo->systemd, install->unit_name, error);
-}
-
-/* After the commit point: host files, unit, tmpfiles, systemd. */
-static gboolean
-activate (const Install *install, Undo *undo, GError **error)
-{
-  gboolean service = !install->build->exports->no_service;
-
-  if (!create_host_files (install, undo, error)
-      || (service && !create_service_files (install, undo, error))
-      || !atm_systemd_connect (&undo->systemd, error))
-    return FALSE;
-  /* also without a service: host files may be units and drop-ins */
-  atm_report (install->report, ATM_REPORT_STEP, "systemctl daemon-reload");
-  return atm_systemd_reload (undo->systemd, error)
-         && (!service || enable_service (install, undo, error))
-         && !g_cancellable_set_error_if_cancelled (install->cancellable, error);
-}
-
 static gboolean
 install_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *pull,
                GError **error)
 {
-  const AtmSystem *system = install->system;
-  g_auto (Undo) undo = { .install = install };
+  g_autoptr (AtmPlan) plan = atm_plan_new ("install");
+  g_autoptr (GPtrArray) deployments = g_ptr_array_new ();
 
   if (!check_host (install, error) || !get_image (install, origin, pull, error)
       || !build (install, error))
     return FALSE;
-
-  undo.container = TRUE;
-  if (!atm_deployment_sync (install->build->deployment, error)
-      || !atm_deployment_publish (install->build->deployment, error)
-      || !atm_deployment_make_current (install->checkout_fd, system->checkout, install->name, 0,
-                                       error)
-      || !activate (install, &undo, error))
-    return FALSE;
-
-  undo.install = NULL; /* nothing is left to be undone */
-  if (install->build->exports->no_service)
-    drop_rootfs (install);
-  return TRUE;
+  (void) atm_plan_add (plan, install->name, ATM_PLAN_NONE, 0);
+  g_ptr_array_add (deployments, install->build->deployment);
+  return atm_switch (install->system, plan, deployments, NULL, install->report,
+                     install->cancellable, error);
 }
 
 gboolean
@@ -413,12 +215,15 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
     .host_fd = -1,
   };
   g_autoptr (AtmOrigin) origin = NULL;
-  g_auto (AtmLock) lock = ATM_LOCK_INIT;
+  g_auto (AtmClaim) claim = { 0 };
   gboolean present = FALSE;
+  const char *names[] = { NULL, NULL };
 
   if (!atm_open_origin (options->image, &origin, cancellable, error)
-      || !prepare (&install, options, origin, error)
-      || !atm_lock_take (&lock, system->run_dir, install.name, report, cancellable, error)
+      || !prepare (&install, options, origin, error))
+    return FALSE;
+  names[0] = install.name;
+  if (!atm_claim_take (&claim, system, names, report, cancellable, error)
       || !is_present (&install, &present, error))
     return FALSE;
   if (present)

@@ -6,7 +6,7 @@
 
 /* What is installed and what is stored, as lists. */
 
-/* One container. All pointers (owned), none %NULL. */
+/* One container. All pointers (owned), none %NULL unless it says so. */
 typedef struct
 {
   char *name;
@@ -16,6 +16,10 @@ typedef struct
   gint64 created_unix; /* 0: unknown */
   char *state; /* “running”, “failed”, “inactive”, “no service” (command.md 2.4) */
   char *runtime;
+  char *active_state;   /* of its unit, as systemd says; "" if it is not known */
+  char *deployment;     /* “NAME.0”; "" if there is none */
+  char **accepted_by;   /* (nullable): who vouched for the image */
+  gboolean auto_update; /* after atm_list_add_records() */
 } AtmContainerRow;
 
 void atm_container_row_free (AtmContainerRow *row);
@@ -30,6 +34,21 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmContainerRow, atm_container_row_free)
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_list_containers (const AtmSystem *system, const AtmReport *report,
                               GPtrArray **rows_out, GError **error);
+
+/**
+ * atm_list_add_records:
+ * @rows: (element-type AtmContainerRow): the settings are filled in
+ * @report: (borrowed): told about records that are damaged
+ */
+void atm_list_add_records (const AtmSystem *system, GPtrArray *rows, const AtmReport *report);
+
+/**
+ * atm_list_state_of:
+ * @active_state: (nullable): of the unit of a container, or “not-found”; %NULL if it is not known
+ *
+ * Returns: (transfer none): “state” of a container
+ */
+const char *atm_list_state_of (gboolean has_service, const char *active_state);
 
 /* One image, or a layer without a name. */
 typedef struct

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "container/deployment.h"
@@ -23,6 +24,14 @@ atm_preinstalled_has (const AtmSystem *system, const char *name)
 {
   return atm_container_check_name (name, NULL) && !exists_in (system->checkout, name, 0)
          && exists_in (system->preinstalled, name, S_IFDIR);
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  const AtmContainer *const *left = a, *const *right = b;
+
+  return strcmp ((*left)->name, (*right)->name);
 }
 
 gboolean
@@ -46,5 +55,6 @@ atm_preinstalled_add (const AtmSystem *system, GPtrArray *containers, GError **e
       else
         atm_container_free (container);
     }
+  g_ptr_array_sort (containers, compare_names);
   return TRUE;
 }

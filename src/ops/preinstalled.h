@@ -16,7 +16,7 @@ gboolean atm_preinstalled_has (const AtmSystem *system, const char *name);
 
 /**
  * atm_preinstalled_add:
- * @containers: (element-type AtmContainer): those of packages join the end
+ * @containers: (element-type AtmContainer): those of packages join them, by name
  * @error: %G_IO_ERROR
  */
 G_GNUC_WARN_UNUSED_RESULT

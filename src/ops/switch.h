@@ -14,7 +14,7 @@ GQuark atm_switch_error_quark (void);
 
 typedef enum
 {
-  ATM_SWITCH_ERROR_REVERTED, /* it did not work, and everything is as it was before */
+  ATM_SWITCH_ERROR_REVERTED, /* the new version did not run; everything is as it was before */
   ATM_SWITCH_ERROR_PENDING   /* it could be neither finished nor undone; the plan is kept, and the
                                 next command goes on with it */
 } AtmSwitchError;
@@ -34,7 +34,8 @@ typedef struct
  *   what is to become NAME.to, complete and still under construction, or %NULL where NAME.to is
  *   there already or is none; %NULL: all are %NULL
  * @options: (borrowed) (nullable)
- * @error: %ATM_SWITCH_ERROR; of the rooms below if nothing had been changed yet
+ * @error: %ATM_SWITCH_ERROR; else of the rooms below or %G_IO_ERROR_CANCELLED, and everything is
+ *   as it was before
  *
  * The caller holds the claim of all containers (ops/claim.h). Services that run are stopped,
  * together with what systemd stops with them, the links are switched, and what ran is started again

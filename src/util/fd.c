@@ -48,11 +48,15 @@ atm_write_all (int fd, GBytes *bytes, GError **error)
   return TRUE;
 }
 
+/* Room for what the file says it has; it may grow while it is read, or know nothing, as in /proc.
+ */
+#define READ_AHEAD_BYTES 4096
+
 gboolean
 atm_read_all (int fd, gsize max_bytes, GBytes **bytes_out, GError **error)
 {
-  g_autoptr (GByteArray) array = g_byte_array_new ();
-  guint8 buffer[65536];
+  g_autofree guint8 *bytes = NULL;
+  gsize length = 0, room = 0;
   struct stat st;
 
   if (fstat (fd, &st) < 0)
@@ -62,21 +66,29 @@ atm_read_all (int fd, gsize max_bytes, GBytes **bytes_out, GError **error)
 
   for (;;)
     {
-      gssize n = read (fd, buffer, sizeof buffer);
+      gssize n = 0;
 
+      if (length == room)
+        {
+          room = length == 0 && st.st_size > 0 ? MIN ((gsize) st.st_size, max_bytes) : 2 * room;
+          room = MAX (room, READ_AHEAD_BYTES);
+          bytes = g_realloc (bytes, room);
+        }
+      n = read (fd, bytes + length, room - length);
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
         return atm_throw_errno (error, "Reading");
-      if (n == 0)
-        break;
-      if ((gsize) n > max_bytes - array->len)
+      if ((gsize) n > max_bytes - length)
         return atm_throw (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
                           "Larger than %" G_GSIZE_FORMAT " bytes", max_bytes);
-      g_byte_array_append (array, buffer, (guint) n);
+      length += (gsize) n;
+      /* A second read would say the same. */
+      if (n == 0 || length == (gsize) st.st_size)
+        break;
     }
 
-  *bytes_out = g_byte_array_free_to_bytes (g_steal_pointer (&array));
+  *bytes_out = g_bytes_new_take (g_steal_pointer (&bytes), length);
   return TRUE;
 }
 
@@ -164,36 +176,74 @@ random_name (const char *name)
   return g_strdup_printf (".%s.%0*x", name, ATM_TEMPORARY_DIGITS, g_random_int ());
 }
 
-static gboolean
-is_temporary (const char *entry, const char *name)
+/* What was being replaced; %NULL for all other entries. */
+static char *
+dup_replaced (const char *entry)
 {
-  const gsize length = strlen (name);
+  const char *dot = strrchr (entry, '.');
 
-  return entry[0] == '.' && strncmp (entry + 1, name, length) == 0 && entry[1 + length] == '.'
-         && strlen (entry + length + 2) == ATM_TEMPORARY_DIGITS
-         && strspn (entry + length + 2, "0123456789abcdef") == ATM_TEMPORARY_DIGITS;
+  if (entry[0] != '.' || dot - entry < 2 || strlen (dot + 1) != ATM_TEMPORARY_DIGITS
+      || strspn (dot + 1, "0123456789abcdef") != ATM_TEMPORARY_DIGITS)
+    return NULL;
+  return g_strndup (entry + 1, (gsize) (dot - entry) - 1);
+}
+
+/* Entry to what was being replaced. */
+static gboolean
+list_temporaries (int dir_fd, GHashTable **entries_out, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  int fd = openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  struct dirent *entry = NULL;
+
+  if (dir == NULL)
+    {
+      (void) atm_throw_errno (error, "Reading a folder");
+      atm_fd_clear (&fd);
+      return FALSE;
+    }
+  while ((entry = readdir (dir)) != NULL)
+    {
+      char *replaced = dup_replaced (entry->d_name);
+
+      if (replaced != NULL)
+        g_hash_table_insert (entries, g_strdup (entry->d_name), replaced);
+    }
+  closedir (dir);
+  *entries_out = g_steal_pointer (&entries);
+  return TRUE;
 }
 
 gboolean
 atm_sweep_temporaries_at (int dir_fd, const char *name, GError **error)
 {
-  int fd = openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
-  struct dirent *entry = NULL;
-  gboolean ok = TRUE;
+  g_autoptr (GHashTable) entries = NULL;
+  GHashTableIter iter;
+  gpointer entry = NULL, replaced = NULL;
 
-  if (dir == NULL)
-    {
-      (void) atm_throw_errno (error, "Looking for what is left of %s", name);
-      atm_fd_clear (&fd);
-      return FALSE;
-    }
-  while (ok && (entry = readdir (dir)) != NULL)
-    if (is_temporary (entry->d_name, name) && unlinkat (dir_fd, entry->d_name, 0) < 0
-        && errno != ENOENT)
-      ok = atm_throw_errno (error, "Removing %s", entry->d_name);
-  closedir (dir);
-  return ok;
+  if (!list_temporaries (dir_fd, &entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, &entry, &replaced))
+    if (g_str_equal (replaced, name) && unlinkat (dir_fd, entry, 0) < 0 && errno != ENOENT)
+      return atm_throw_errno (error, "Removing %s", (const char *) entry);
+  return TRUE;
+}
+
+gboolean
+atm_list_temporaries_at (int dir_fd, GHashTable *names, GError **error)
+{
+  g_autoptr (GHashTable) entries = NULL;
+  GHashTableIter iter;
+  gpointer replaced = NULL;
+
+  if (!list_temporaries (dir_fd, &entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, NULL, &replaced))
+    g_hash_table_add (names, g_strdup (replaced));
+  return TRUE;
 }
 
 static gboolean

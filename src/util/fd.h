@@ -93,6 +93,14 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_sweep_temporaries_at (int dir_fd, const char *name, GError **error);
 
 /**
+ * atm_list_temporaries_at:
+ * @names: (element-type utf8): of what such runs were replacing is added
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_list_temporaries_at (int dir_fd, GHashTable *names, GError **error);
+
+/**
  * atm_replace_file_at:
  * @dir_fd: (borrowed): a folder of ours
  * @name: one component; an existing file is replaced, a link is replaced and not followed
