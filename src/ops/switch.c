@@ -113,14 +113,14 @@ atm_switch_links (AtmSwitching *switching, AtmDirection direction, GError **erro
 }
 
 gboolean
-atm_switch_has_links (const AtmSwitching *switching, AtmDirection direction)
+atm_switch_has_links (const AtmPlan *plan, int checkout_fd, AtmDirection direction)
 {
-  for (guint i = 0; i < switching->plan->changes->len; i++)
+  for (guint i = 0; i < plan->changes->len; i++)
     {
-      const AtmPlanChange *change = get_change (switching, i);
+      const AtmPlanChange *change = plan->changes->pdata[i];
       int current = ATM_PLAN_NONE;
 
-      if (!atm_container_get_current (switching->checkout_fd, change->name, &current, NULL)
+      if (!atm_container_get_current (checkout_fd, change->name, &current, NULL)
           || current != (direction == ATM_DIRECTION_FORWARD ? change->to : change->from))
         return FALSE;
     }
@@ -240,7 +240,7 @@ move_back (AtmSwitching *switching, GError **error)
   /* With all links in place either nothing was changed yet or all is as it was again. An
      uninstallation has changed nothing before its link is gone. */
   if (!g_str_equal (switching->plan->verb, "uninstall")
-      && !atm_switch_has_links (switching, ATM_DIRECTION_BACK)
+      && !atm_switch_has_links (switching->plan, switching->checkout_fd, ATM_DIRECTION_BACK)
       && ((!switching->booting && !atm_switch_stop (switching, error))
           || !atm_converge_files (switching, ATM_DIRECTION_BACK, error)
           || !atm_converge_services (switching, ATM_DIRECTION_BACK, error)
@@ -578,7 +578,7 @@ atm_switch (const AtmSystem *system, AtmPlan *plan, GPtrArray *deployments,
       || !confirm (&switching, &local))
     {
       if (!g_str_equal (plan->verb, "uninstall")
-          || !atm_switch_has_links (&switching, ATM_DIRECTION_FORWARD))
+          || !atm_switch_has_links (plan, switching.checkout_fd, ATM_DIRECTION_FORWARD))
         return undo (&switching, failed, local, error);
       (void) atm_throw (error, ATM_SWITCH_ERROR, ATM_SWITCH_ERROR_PENDING,
                         "%s; the next atomic command goes on from there", local->message);
