@@ -70,6 +70,18 @@ read_values (JsonObject *object, GHashTable *values, GError **error)
   return TRUE;
 }
 
+/* The Python tool kept a reference as typed; refs, and what we record, end in a tag or a digest. */
+static char *
+complete_reference (const char *image)
+{
+  const char *last = image != NULL ? strrchr (image, '/') : NULL;
+
+  last = last != NULL ? last + 1 : image;
+  return last == NULL || *last == '\0' || strpbrk (last, ":@") != NULL
+             ? g_strdup (image != NULL ? image : "")
+             : g_strconcat (image, ":latest", NULL);
+}
+
 gboolean
 atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
 {
@@ -105,6 +117,7 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
   g_auto (Document) document = { 0 };
   g_autoptr (JsonObject) object = NULL;
   AtmInfo *info = NULL;
+  char *image = NULL;
 
   if (!atm_json_parse_object (bytes, &object, error)
       || !atm_json_read (object, fields, G_N_ELEMENTS (fields), ATM_JSON_ALLOW_UNKNOWN, "",
@@ -119,8 +132,9 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
   info->values = new_map ();
   if (!read_values (document.values, info->values, error))
     return FALSE;
-  if (info->image == NULL)
-    info->image = g_strdup ("");
+  image = complete_reference (info->image);
+  g_free (info->image);
+  info->image = image;
   if (info->system_package == NULL)
     info->system_package = g_strdup (document.rpm_installed != NULL ? "yes" : "no");
 

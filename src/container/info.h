@@ -10,7 +10,7 @@
 /* All pointers (owned). */
 typedef struct
 {
-  char *image;        /* the reference as recorded */
+  char *image; /* the reference as recorded, with “:latest” if it had neither tag nor digest */
   char *revision;     /* (nullable): image id */
   char *commit;       /* (nullable): “ostree-commit” */
   char **accepted_by; /* (nullable): “accepted-by”: fingerprints of keys, or types of requirements

@@ -181,6 +181,7 @@ fill_paths (AtmSystem *system, GHashTable *settings, gboolean root)
                        root ? "/var/lib/containers/atomic" : user_checkout);
   system->checkout = dup_linkable_path (checkout);
   system->repository = dup_repository (settings, system->checkout, root);
+  system->preinstalled = g_strdup ("/usr/lib/containers/atomic");
   system->unit_dir = root ? g_strdup ("/etc/systemd/system")
                           : g_build_filename (g_get_user_config_dir (), "systemd", "user", NULL);
   system->tmpfiles_dir = root
@@ -253,6 +254,7 @@ atm_system_free (AtmSystem *system)
     return;
   g_free (system->checkout);
   g_free (system->repository);
+  g_free (system->preinstalled);
   g_free (system->unit_dir);
   g_free (system->tmpfiles_dir);
   g_free (system->run_dir);

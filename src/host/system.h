@@ -10,6 +10,7 @@
 typedef struct
 {
   char *checkout;        /* CHECKOUT */
+  char *preinstalled;    /* /usr/lib/containers/atomic: containers of packages */
   char *repository;      /* the OSTree repository */
   char *unit_dir;        /* /etc/systemd/system */
   char *tmpfiles_dir;    /* /etc/tmpfiles.d */

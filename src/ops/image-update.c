@@ -2,6 +2,7 @@
 #include "ops/image-info.h"
 
 #include "image/origin.h"
+#include "ops/judge.h"
 #include "ops/pull.h"
 #include "ops/served.h"
 #include "ops/repository.h"
@@ -38,18 +39,13 @@ dup_version (const AtmImageConfig *config)
   return g_strdup ("");
 }
 
-/* Where @image came from. The scheme is not stored, so it is that of @typed, if that is a name. */
+/* Where to ask for @image. The scheme is not stored, so it is that of @typed, if that is a name. */
 static gboolean
 get_origin (const AtmStoredImage *image, const char *typed, AtmOrigin **origin_out, GError **error)
 {
   g_autoptr (AtmOrigin) typed_origin = NULL;
 
-  if (image->canonical == NULL)
-    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
-                      "%s was stored by another program, which did not keep where it came from; "
-                      "pull it again",
-                      image->reference);
-  if (!atm_origin_parse_stored (image->canonical, image->reference, origin_out, error))
+  if (!atm_judge_find_origin (image, origin_out, error))
     return FALSE;
   if (typed != NULL && atm_origin_parse (typed, &typed_origin, NULL))
     (*origin_out)->scheme = typed_origin->scheme;
@@ -181,8 +177,7 @@ is_qualified (const AtmStoredImage *image)
 {
   g_autoptr (AtmOrigin) origin = NULL;
 
-  return image->canonical != NULL
-         && atm_origin_parse_stored (image->canonical, image->reference, &origin, NULL)
+  return atm_judge_find_origin (image, &origin, NULL)
          && (origin->transport != ATM_TRANSPORT_DOCKER || origin->name->domain_typed);
 }
 

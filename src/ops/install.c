@@ -10,10 +10,12 @@
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
+#include "ops/adopt.h"
 #include "ops/build.h"
 #include "ops/claim.h"
 #include "ops/judge.h"
 #include "ops/open.h"
+#include "ops/preinstalled.h"
 #include "ops/pull.h"
 #include "ops/switch.h"
 #include "util/error.h"
@@ -93,7 +95,8 @@ is_present (const Install *install, gboolean *present_out, GError **error)
   g_autoptr (AtmContainer) container = NULL;
   g_autoptr (GError) local = NULL;
 
-  *present_out = atm_container_load (install->checkout_fd, install->name, &container, &local);
+  *present_out = atm_container_load (install->checkout_fd, install->name, &container, &local)
+                 || atm_preinstalled_has (install->system, install->name);
   if (*present_out || g_error_matches (local, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
@@ -114,6 +117,11 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
   if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
     return FALSE;
   if (image == NULL || !atm_pull_is_meant (image, origin))
+    return TRUE;
+  if (!atm_adopt_or_drop (install->system, store, &image, install->report, install->cancellable,
+                          error))
+    return FALSE;
+  if (image == NULL)
     return TRUE;
   allowed = atm_judge_stored (install->system, image, trace, &verdict, install->cancellable, error);
   atm_judge_record (trace);

@@ -6,6 +6,27 @@
 #include "util/error.h"
 
 gboolean
+atm_judge_find_origin (const AtmStoredImage *image, AtmOrigin **origin_out, GError **error)
+{
+  g_autoptr (AtmOrigin) origin = NULL;
+
+  if (image->canonical != NULL)
+    return atm_origin_parse_stored (image->canonical, image->reference, origin_out, error);
+  /* The Python tool kept only the name, and tried registries one after the other for a short one. A
+     full name may have come from an archive or a daemon, too; whoever says what may be pulled under
+     it says so for what is stored under it. */
+  if (!atm_origin_parse (image->reference, &origin, error))
+    return FALSE;
+  if (origin->transport != ATM_TRANSPORT_DOCKER || !origin->name->domain_typed)
+    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
+                      "%s was stored by another program, which did not keep which registry it came "
+                      "from; pull it again",
+                      image->reference);
+  *origin_out = g_steal_pointer (&origin);
+  return TRUE;
+}
+
+gboolean
 atm_judge_stored (const AtmSystem *system, const AtmStoredImage *image, AtmTrace *trace,
                   AtmVerdict **verdict_out, GCancellable *cancellable, GError **error)
 {
@@ -13,7 +34,7 @@ atm_judge_stored (const AtmSystem *system, const AtmStoredImage *image, AtmTrace
   g_autoptr (AtmOrigin) origin = NULL;
   g_autoptr (AtmTrust) trust = NULL;
 
-  if (!atm_origin_parse_stored (image->canonical, image->reference, &origin, error)
+  if (!atm_judge_find_origin (image, &origin, error)
       || !atm_pull_open_trust (system, origin, trace, &trust, error))
     return FALSE;
   return image->site_commit != NULL ? atm_trust_judge_site (
@@ -25,16 +46,13 @@ atm_judge_stored (const AtmSystem *system, const AtmStoredImage *image, AtmTrace
 gboolean
 atm_judge_check_judgeable (const AtmStoredImage *image, GError **error)
 {
+  g_autoptr (AtmOrigin) origin = NULL;
+
   if (image->problem != NULL)
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                       "the record of %s is damaged (%s); delete the image and pull it again",
                       image->reference, image->problem);
-  if (image->canonical == NULL)
-    return atm_throw (error, ATM_STORE_ERROR, ATM_STORE_ERROR_UNSUPPORTED,
-                      "%s was stored by another program, which did not keep where it came from; "
-                      "pull it again",
-                      image->reference);
-  return TRUE;
+  return atm_judge_find_origin (image, &origin, error);
 }
 
 gboolean

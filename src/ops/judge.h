@@ -2,15 +2,27 @@
 #pragma once
 
 #include "host/system.h"
+#include "image/origin.h"
 #include "store/store.h"
 #include "trust/trace.h"
 
 /**
+ * atm_judge_find_origin:
+ * @image: (borrowed): an image of the store
+ * @origin_out: (out) (transfer full): where it came from, as far as policies are concerned
+ * @error: %ATM_STORE_ERROR_UNSUPPORTED: the Python tool stored it under a name without a registry;
+ *   %ATM_ORIGIN_ERROR, %ATM_NAME_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_judge_find_origin (const AtmStoredImage *image, AtmOrigin **origin_out,
+                                GError **error);
+
+/**
  * atm_judge_stored:
- * @image: (borrowed): an image of the store that has its canonical name
+ * @image: (borrowed): an image of the store
  * @trace: (nullable): new or cleared; gets what was looked at
  * @verdict_out: (out) (transfer full): what today's policy says of it
- * @error: %ATM_TRUST_ERROR, %ATM_ORIGIN_ERROR, %ATM_NAME_ERROR
+ * @error: %ATM_TRUST_ERROR, or as atm_judge_find_origin()
  *
  * Asks the policy again, without a network, on what was stored with the image (trust.md 17); of an
  * image of a site that is also the site's commit with its signatures.
@@ -22,7 +34,7 @@ gboolean atm_judge_stored (const AtmSystem *system, const AtmStoredImage *image,
 /**
  * atm_judge_check_judgeable:
  * @image: (borrowed): an image of the store
- * @error: %ATM_STORE_ERROR_UNSUPPORTED: another program stored it, and did not keep what
+ * @error: %ATM_STORE_ERROR_UNSUPPORTED: the Python tool stored it, and did not keep what
  *   atm_judge_stored() needs; %G_IO_ERROR_INVALID_DATA: its record is damaged
  */
 G_GNUC_WARN_UNUSED_RESULT

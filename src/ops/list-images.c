@@ -4,6 +4,7 @@
 
 #include "container/deployment.h"
 #include "ops/list.h"
+#include "ops/preinstalled.h"
 #include "store/store.h"
 #include "store/usage.h"
 #include "util/error.h"
@@ -31,7 +32,8 @@ find_used (const AtmSystem *system, GHashTable **used_out, GError **error)
 
   if (checkout_fd < 0 && errno != ENOENT)
     return atm_throw_errno (error, "Opening the folder %s", system->checkout);
-  if (!atm_container_list (checkout_fd, &containers, error))
+  if (!atm_container_list (checkout_fd, &containers, error)
+      || !atm_preinstalled_add (system, containers, error))
     return FALSE;
   for (guint i = 0; i < containers->len; i++)
     {
@@ -42,22 +44,6 @@ find_used (const AtmSystem *system, GHashTable **used_out, GError **error)
     }
   *used_out = g_steal_pointer (&used);
   return TRUE;
-}
-
-/* Adds the digests of the layers that @image is made of to @needed. */
-static void
-add_needed_layers (const AtmStoredImage *image, GHashTable *needed)
-{
-  g_autoptr (AtmManifest) manifest = NULL;
-
-  if (image->manifest == NULL || !atm_manifest_parse (image->manifest, &manifest, NULL))
-    return;
-  for (guint i = 0; i < manifest->layers->len; i++)
-    {
-      const AtmDescriptor *layer = manifest->layers->pdata[i];
-
-      g_hash_table_add (needed, g_strdup (layer->digest.hex));
-    }
 }
 
 static void
@@ -104,7 +90,12 @@ add_layers (AtmStore *store, GPtrArray *images, GPtrArray *rows, GCancellable *c
   if (!atm_store_list_layers (store, &layers, cancellable, error))
     return FALSE;
   for (guint i = 0; i < images->len; i++)
-    add_needed_layers (images->pdata[i], needed);
+    {
+      const AtmStoredImage *image = images->pdata[i];
+
+      if (image->manifest != NULL)
+        atm_usage_add_blobs (image->manifest, needed);
+    }
   for (guint i = 0; i < layers->len; i++)
     {
       const AtmStoredLayer *layer = layers->pdata[i];

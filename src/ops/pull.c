@@ -214,7 +214,7 @@ atm_pull_is_meant (const AtmStoredImage *image, const AtmOrigin *origin)
   g_autofree char *what = atm_origin_to_string (origin);
 
   if (image->canonical == NULL)
-    return FALSE;
+    return origin->transport == ATM_TRANSPORT_DOCKER;
   return g_str_equal (image->canonical, what)
          || (origin->transport == ATM_TRANSPORT_DOCKER && !origin->name->domain_typed);
 }

@@ -76,9 +76,10 @@ gboolean atm_pull_find_stored (AtmStore *store, const char *reference, AtmStored
  * @image: (borrowed): what is stored under the name of @origin
  *
  * A short name means what is stored under it, from wherever it was pulled (command.md 3); a full
- * name and a layout mean themselves. What the Python tool pulled has no merged tree.
+ * name and a layout mean themselves. Of what the Python tool pulled only the name is known, and it
+ * is for atm_adopt_stored() before anything is made of it.
  *
- * Returns: whether @image is what was typed, and can be checked out
+ * Returns: whether @image is what was typed
  */
 gboolean atm_pull_is_meant (const AtmStoredImage *image, const AtmOrigin *origin);
 

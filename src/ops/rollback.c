@@ -8,6 +8,7 @@
 #include "container/plan.h"
 #include "ops/claim.h"
 #include "ops/judge.h"
+#include "ops/preinstalled.h"
 #include "ops/repository.h"
 #include "ops/side.h"
 #include "ops/switch.h"
@@ -105,6 +106,10 @@ atm_rollback (const AtmSystem *system, const char *name, const AtmReport *report
 
   if (!atm_container_check_name (name, error))
     return FALSE;
+  if (atm_preinstalled_has (system, name))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                      "Cannot roll back a preinstalled container: %s/%s belongs to a package",
+                      system->preinstalled, name);
   atm_report (report, ATM_REPORT_STEP, "Attempting to roll back system container: %s", name);
   checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (checkout_fd < 0 && errno != ENOENT)

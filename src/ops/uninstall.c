@@ -8,6 +8,7 @@
 #include "container/deployment.h"
 #include "container/plan.h"
 #include "ops/claim.h"
+#include "ops/preinstalled.h"
 #include "ops/switch.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -56,6 +57,11 @@ atm_uninstall (const AtmSystem *system, const char *name, AtmUninstallFlags flag
 
   if (!atm_container_check_name (name, NULL))
     return throw_not_found (name, error);
+  if (atm_preinstalled_has (system, name))
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                      "%s is a preinstalled container; remove the package atomic-container-%s "
+                      "instead",
+                      name, name);
   checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (checkout_fd < 0 && errno == ENOENT)
     return throw_not_found (name, error);

@@ -4,14 +4,13 @@
 #include <fcntl.h>
 
 #include "container/values.h"
+#include "ops/adopt.h"
 #include "ops/judge.h"
+#include "ops/preinstalled.h"
 #include "util/error.h"
 #include "util/fd.h"
 
 /* Which image a container is to have, and whether it may. */
-
-/* Containers that a package of the distribution brings (system-image.md 6). */
-#define PREINSTALLED_DIR "/usr/lib/containers/atomic"
 
 /* ---- the container as it is ---- */
 
@@ -32,13 +31,12 @@ atm_update_candidate_free (AtmUpdateCandidate *candidate)
 }
 
 static gboolean
-throw_not_installed (const char *name, GError **error)
+throw_not_installed (const AtmSystem *system, const char *name, GError **error)
 {
-  g_autofree char *path = g_build_filename (PREINSTALLED_DIR, name, NULL);
-
-  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+  if (atm_preinstalled_has (system, name))
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                      "Cannot update a preinstalled container: %s belongs to a package", path);
+                      "Cannot update a preinstalled container: %s/%s belongs to a package",
+                      system->preinstalled, name);
   return atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND,
                     "System container '%s' is not installed", name);
 }
@@ -61,7 +59,7 @@ load_container (AtmUpdateCandidate *candidate, GError **error)
   if (!atm_container_load (checkout_fd, name, &candidate->container, &local))
     {
       if (g_error_matches (local, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND))
-        return throw_not_installed (name, error);
+        return throw_not_installed (candidate->update->system, name, error);
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
@@ -171,18 +169,44 @@ find_stored (AtmUpdateCandidate *candidate, GError **error)
 }
 
 static gboolean
+fetch_image (AtmUpdateCandidate *candidate, GError **error)
+{
+  const AtmUpdate *update = candidate->update;
+  g_autoptr (AtmOrigin) origin = NULL;
+
+  return find_origin (candidate, &origin, error)
+         && atm_pull (update->system, origin, &update->options->pull, update->report,
+                      &candidate->image, update->cancellable, error);
+}
+
+static gboolean
 get_image (AtmUpdateCandidate *candidate, GError **error)
 {
   const AtmUpdate *update = candidate->update;
   gboolean fetch = update->options->fetch || update->options->mode == ATM_UPDATE_STAGE;
-  g_autoptr (AtmOrigin) origin = NULL;
 
   if (!fetch && !find_stored (candidate, error))
     return FALSE;
-  return candidate->image != NULL
-         || (find_origin (candidate, &origin, error)
-             && atm_pull (update->system, origin, &update->options->pull, update->report,
-                          &candidate->image, update->cancellable, error));
+  return candidate->image != NULL || fetch_image (candidate, error);
+}
+
+/* An image of the Python tool is taken over once something is to be made of it; one that cannot be
+   is as good as missing. */
+static gboolean
+adopt_image (AtmUpdateCandidate *candidate, GError **error)
+{
+  const AtmUpdate *update = candidate->update;
+
+  if (update->rebase == NULL)
+    return atm_adopt_stored (update->system, update->store, &candidate->image, update->report,
+                             update->cancellable, error)
+           || atm_prefix_error (error,
+                                "Container %s cannot be updated from what is stored; use `atomic "
+                                "containers update --pull %s`",
+                                candidate->name, candidate->name);
+  return atm_adopt_or_drop (update->system, update->store, &candidate->image, update->report,
+                            update->cancellable, error)
+         && (candidate->image != NULL || fetch_image (candidate, error));
 }
 
 /* ---- may it? ---- */
@@ -279,7 +303,8 @@ atm_update_choose_image (AtmUpdateCandidate *candidate, GError **error)
       candidate->result->state = ATM_UPDATE_STATE_CURRENT;
       return TRUE;
     }
-  return check_refused (candidate, error) && (!candidate->wanted || judge (candidate, error));
+  return check_refused (candidate, error)
+         && (!candidate->wanted || (adopt_image (candidate, error) && judge (candidate, error)));
 }
 
 gboolean

@@ -5,6 +5,7 @@
 
 #include "image/name.h"
 #include "store/commit.h"
+#include "store/python-layer.h"
 #include "store/usage.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -208,8 +209,12 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
       if (!read_ours (image, index, !g_str_equal (encoded, ref), error))
         return FALSE;
     }
-  else if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))
-    return atm_prefix_error (error, "The image %s in the store", image->reference);
+  else
+    {
+      if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))
+        return atm_prefix_error (error, "The image %s in the store", image->reference);
+      image->config = atm_python_config_load (store, image->manifest, cancellable);
+    }
   size = get_value (index, ATM_KEY_IMAGE_SIZE, G_VARIANT_TYPE_UINT64);
   image->size_bytes = size != NULL ? g_variant_get_uint64 (size) : sum_layers (image->manifest);
 

@@ -59,7 +59,8 @@ typedef struct
   char *commit;               /* (owned): checksum of the image commit */
   AtmDigest digest;           /* of the manifest: the image id (system-image.md 9.4) */
   GBytes *manifest;           /* (owned): as served */
-  GBytes *config;             /* (owned) (nullable): the config blob */
+  GBytes *config;             /* (owned) (nullable): the config blob; in repositories of the Python
+                                 tool it may be lost */
   GPtrArray *signatures;      /* (owned) (element-type GBytes): accepted at the pull */
   GBytes *site_commit;        /* (owned) (nullable): of an image of a site, the commit it served */
   GPtrArray *site_signatures; /* (owned) (nullable) (element-type GBytes): of that commit, accepted
@@ -259,6 +260,20 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
                                   const AtmDigest *diff_id, GInputStream *blob,
                                   GCancellable *cancellable, GError **error);
+
+/**
+ * atm_store_txn_add_python_layer:
+ * @descriptor: (borrowed): a layer of the manifest
+ * @diff_id: (borrowed): what the config says of it
+ * @found_out: (out): whether the store had it from the Python tool, with what is needed to write
+ *   its archive again; if so it was merged onto the layers before
+ * @error: as atm_store_txn_add_layer(); %ATM_STORE_ERROR_LAYER: the archive does not hash to
+ *   @diff_id
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_store_txn_add_python_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                         const AtmDigest *diff_id, gboolean *found_out,
+                                         GCancellable *cancellable, GError **error);
 
 /**
  * atm_store_txn_commit:

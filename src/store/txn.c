@@ -7,6 +7,7 @@
 #include "store/import.h"
 #include "store/layer-commit.h"
 #include "store/merge.h"
+#include "store/python-layer.h"
 #include "store/store-private.h"
 #include "util/error.h"
 
@@ -345,9 +346,11 @@ atm_imported_layer_free (AtmImportedLayer *layer)
   g_free (layer);
 }
 
+/* @claimed: @blob is not the blob of @descriptor but what it is said to unpack to */
 static gboolean
 import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff_id,
-        GInputStream *blob, AtmImportedLayer **layer_out, GCancellable *cancellable, GError **error)
+        GInputStream *blob, gboolean claimed, AtmImportedLayer **layer_out,
+        GCancellable *cancellable, GError **error)
 {
   AtmStore *store = txn->store;
   g_auto (AtmImported) imported = { 0 };
@@ -364,6 +367,7 @@ import (AtmStoreTxn *txn, const AtmDescriptor *descriptor, const AtmDigest *diff
   info.media_type = g_strdup (descriptor->media_type);
   info.diff_id = imported.diff_id;
   info.notice = g_steal_pointer (&imported.notice);
+  info.claimed = claimed;
   if (!atm_digest_equal (&info.diff_id, diff_id))
     {
       g_autofree char *wanted = atm_digest_to_string (diff_id);
@@ -387,7 +391,7 @@ atm_store_txn_import_layer (AtmStoreTxn *txn, guint number, const AtmDescriptor 
                             AtmImportedLayer **layer_out, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (txn->prepared, FALSE);
-  if (!import (txn, descriptor, diff_id, blob, layer_out, cancellable, error))
+  if (!import (txn, descriptor, diff_id, blob, FALSE, layer_out, cancellable, error))
     return prefix_layer (number, &descriptor->digest, error);
   return TRUE;
 }
@@ -418,6 +422,25 @@ atm_store_txn_add_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
          && atm_store_txn_import_layer (txn, txn->added->len + 1, descriptor, diff_id, blob, &layer,
                                         cancellable, error)
          && atm_store_txn_add_imported_layer (txn, layer, cancellable, error);
+}
+
+gboolean
+atm_store_txn_add_python_layer (AtmStoreTxn *txn, const AtmDescriptor *descriptor,
+                                const AtmDigest *diff_id, gboolean *found_out,
+                                GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GInputStream) tar = NULL;
+  AtmImportedLayer *layer = NULL;
+
+  if (!check_open (txn, error))
+    return FALSE;
+  if (!atm_python_layer_open (txn->store, &descriptor->digest, &tar, cancellable, error)
+      || (tar != NULL && !import (txn, descriptor, diff_id, tar, TRUE, &layer, cancellable, error)))
+    return prefix_layer (txn->added->len + 1, &descriptor->digest, error);
+  if (layer != NULL && !atm_store_txn_add_imported_layer (txn, layer, cancellable, error))
+    return FALSE;
+  *found_out = layer != NULL;
+  return TRUE;
 }
 
 /* Whether manifest and configuration are those that the verdict and the layers belong to. */

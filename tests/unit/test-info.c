@@ -130,6 +130,33 @@ test_refuses (void)
     }
 }
 
+/* The Python tool recorded what was typed; the ref in the store always ends in a tag or a digest.
+ */
+static void
+test_reference (void)
+{
+  static const char *const references[][2] = {
+    { "busybox", "busybox:latest" },
+    { "host:5000/team/etcd", "host:5000/team/etcd:latest" },
+    { "host:5000/team/etcd:3", "host:5000/team/etcd:3" },
+    { "host/etcd@sha256:00", "host/etcd@sha256:00" },
+    { "", "" },
+    { "host/", "host/" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (references); i++)
+    {
+      g_autofree char *text = g_strdup_printf (
+          "{\"image\":\"%s\",\"values\":{},\"installed-files\":[]}", references[i][0]);
+      g_autoptr (GBytes) bytes = atm_test_bytes (text);
+      g_autoptr (AtmInfo) info = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (atm_info_parse (bytes, &info, &error));
+      g_assert_cmpstr (info->image, ==, references[i][1]);
+    }
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -138,5 +165,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/info/round-trip", test_round_trip);
   g_test_add_func ("/info/missing", test_missing);
   g_test_add_func ("/info/refuses", test_refuses);
+  g_test_add_func ("/info/reference", test_reference);
   return g_test_run ();
 }
