@@ -13,6 +13,8 @@
 
 #include "util/error.h"
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DIR, closedir)
+
 /* A rename elsewhere in the tree makes openat2() give up with EAGAIN; nobody renames for ever. */
 #define OPENAT2_TRIES_MAX 32
 #define NAME_TRIES_MAX 100
@@ -329,63 +331,90 @@ atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error)
   return TRUE;
 }
 
+/* Moves a folder that is not empty to @top_fd, under a name that is free. */
+static gboolean
+lift (int dir_fd, const char *entry, int top_fd, char **lifted_out, GError **error)
+{
+  for (guint i = 0; i < NAME_TRIES_MAX; i++)
+    {
+      g_autofree char *lifted = random_name ("removed");
+
+      if (renameat2 (dir_fd, entry, top_fd, lifted, RENAME_NOREPLACE) == 0)
+        {
+          *lifted_out = g_steal_pointer (&lifted);
+          return TRUE;
+        }
+      if (errno != EEXIST)
+        break;
+    }
+  return atm_throw_errno (error, "Moving %s", entry);
+}
+
+/* Removes what is in @folder of @top_fd. Sub-folders that hold something go into @queue: they are
+   lifted to @top_fd first, unless @folder is that itself (“.”). */
+static gboolean
+empty_folder (int top_fd, const char *folder, GPtrArray *queue, GError **error)
+{
+  const gboolean is_top = g_str_equal (folder, ".");
+  g_autoptr (DIR) dir = NULL;
+  atm_autofd int fd = -1;
+  struct dirent *entry = NULL;
+
+  if (!atm_open_dir_at (top_fd, folder, &fd, error))
+    return FALSE;
+  /* An image may have made it unreadable; that hinders only users other than root. */
+  (void) fchmod (fd, 0700);
+  dir = fdopendir (fd);
+  if (dir == NULL)
+    return atm_throw_errno (error, "Reading the folder %s", folder);
+  fd = -1;
+
+  while ((errno = 0, entry = readdir (dir)) != NULL)
+    {
+      g_autofree char *name = NULL;
+
+      if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, "..")
+          || unlinkat (dirfd (dir), entry->d_name, 0) == 0
+          || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        continue;
+      if (errno != ENOTEMPTY && errno != EEXIST)
+        return atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
+      if (is_top)
+        name = g_strdup (entry->d_name);
+      else if (!lift (dirfd (dir), entry->d_name, top_fd, &name, error))
+        return FALSE;
+      g_ptr_array_add (queue, g_steal_pointer (&name));
+    }
+  return errno == 0 || atm_throw_errno (error, "Reading the folder %s", folder);
+}
+
 /* Trees come from images and may be deeper than the stack or the descriptor limit allow, so there
-   is no recursion: a sub-folder that holds something is lifted beside @name and joins the queue. */
+   is no recursion: a sub-folder that holds something is lifted to the top and joins the queue. Not
+   beside @name: what a kill in the middle leaves is @name, and nobody looks for other names. */
 gboolean
 atm_remove_tree_at (int dir_fd, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) queue = g_ptr_array_new_with_free_func (g_free);
+  atm_autofd int top_fd = -1;
 
   if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
     return atm_throw_errno (error, "Removing %s", name);
 
-  g_ptr_array_add (queue, g_strdup (name));
+  if (!atm_open_dir_at (dir_fd, name, &top_fd, error))
+    return FALSE;
+  if (!empty_folder (top_fd, ".", queue, error))
+    return atm_prefix_error (error, "Removing %s", name);
   while (queue->len > 0)
     {
       g_autofree char *folder = g_ptr_array_steal_index_fast (queue, queue->len - 1);
-      atm_autofd int fd = -1;
-      DIR *dir = NULL;
-      struct dirent *entry;
-      gboolean ok = TRUE;
 
-      if (!atm_open_dir_at (dir_fd, folder, &fd, error))
-        return FALSE;
-      /* An image may have made it unreadable; that hinders only users other than root. */
-      (void) fchmod (fd, 0700);
-      dir = fdopendir (fd);
-      if (dir == NULL)
-        return atm_throw_errno (error, "Reading the folder %s", folder);
-      fd = -1;
-
-      while (ok && (errno = 0, entry = readdir (dir)) != NULL)
-        {
-          if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, ".."))
-            continue;
-          if (unlinkat (dirfd (dir), entry->d_name, 0) == 0
-              || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-            continue;
-          if (errno == ENOTEMPTY || errno == EEXIST)
-            {
-              g_autofree char *lifted = random_name ("removed");
-
-              ok = renameat (dirfd (dir), entry->d_name, dir_fd, lifted) == 0;
-              if (ok)
-                g_ptr_array_add (queue, g_steal_pointer (&lifted));
-            }
-          else
-            ok = FALSE;
-          if (!ok)
-            (void) atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
-        }
-      if (ok && errno != 0)
-        ok = atm_throw_errno (error, "Reading the folder %s", folder);
-      closedir (dir);
-      if (!ok)
-        return FALSE;
-      if (unlinkat (dir_fd, folder, AT_REMOVEDIR) < 0)
-        return atm_throw_errno (error, "Removing the folder %s", folder);
+      if (!empty_folder (top_fd, folder, queue, error))
+        return atm_prefix_error (error, "Removing %s", name);
+      if (unlinkat (top_fd, folder, AT_REMOVEDIR) < 0)
+        return atm_throw_errno (error, "Removing the folder %s/%s", name, folder);
     }
-  return TRUE;
+  return unlinkat (dir_fd, name, AT_REMOVEDIR) == 0
+         || atm_throw_errno (error, "Removing the folder %s", name);
 }

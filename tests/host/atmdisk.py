@@ -18,7 +18,7 @@ import uuid
 from atmhost import *   # noqa: F403
 from atmhost import TOP, die_with_parent, sh
 
-SECTOR = 512        # what a disk writes whole
+SECTOR = 4096       # what a disk writes whole; of smaller pieces ext4 would lose its superblock
 DISK_MB = 1024      # sparse; of which libostree wants 500 to stay free
 INODES = 8192       # no more than that: their tables are copied for every cut
 JOURNAL_MB = 4
@@ -231,6 +231,33 @@ PLACE = "/disk"
 BOOT_ID = "/run/test-boot-id"
 
 
+def release(version):
+    """The layout of a hello that says which version it is: in its greeting, in its unit and in a file for the host."""
+    folder = os.path.join(scratch(), "release-%s" % version)
+    target = folder + "-layout"
+    if os.path.isdir(target):
+        return target
+    source = os.path.join(TOP, "data", "images", "hello")
+    shutil.copytree(os.path.join(source, "exports"), folder + "/exports")
+    os.makedirs(folder + "/usr/bin")
+    os.makedirs(folder + "/exports/hostfs/usr/local/bin")
+    for name, text in (("usr/bin/run.sh", open(source + "/run.sh").read().replace("$RECEIVER", "version %s" % version)),
+                       ("exports/hostfs/usr/local/bin/helloctl", "#!/bin/sh\necho version %s\n" % version)):
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+        os.chmod(f.name, 0o755)
+    with open(folder + "/exports/service.template", "a") as f:
+        f.write("# version %s\n" % version)
+    argv = []
+    for number, layer in enumerate(layout_manifest(reference("hello"))[1]["layers"]):
+        tar = "%s-%d.tar" % (folder, number)
+        with open(tar, "wb") as f:
+            subprocess.run(["gzip", "-dc", os.path.join(reference("hello"), "blobs", *layer["digest"].split(":"))],
+                           stdout=f, check=True)
+        argv += ["--layer", tar]
+    return compose(os.path.basename(target), *argv, "--layer", folder, "--entrypoint", "/usr/bin/run.sh", "--tag", "latest")
+
+
 class DiskGuest(Guest):
     """A booted guest whose files of atomic are on a disk that is attached and detached while it runs."""
 
@@ -284,6 +311,7 @@ class DiskGuest(Guest):
         self.ok("systemctl daemon-reload")
 
     def detach(self):
+        self.run("systemctl stop hello; systemctl reset-failed")
         for path in reversed(FOLDERS.values()):
             self.ok(["umount", path])
         self.ok(["umount", PLACE])
@@ -298,7 +326,8 @@ class DiskGuest(Guest):
         self.detach()
         self.recorder = Recorder(self.work + "/record-disk", base, self.work)
         self.attach(self.recorder.disk)
-        # What the mount changed is no matter of the command.
+        self.ok("systemctl start multi-user.target")
+        # What the mount and the start changed is no matter of the command.
         self.ok(["sync", "-f", PLACE])
         self.recorder.mark("begin")
         result = self.run((["fault", "--sync", PLACE + "/tick"] if step else []) + list(argv), seconds=600)
