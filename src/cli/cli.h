@@ -40,6 +40,9 @@ gboolean atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_delete (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_recover (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_rollback (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_info (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_version (AtmCli *cli, int argc, char **argv, GError **error);
@@ -58,6 +61,13 @@ gboolean atm_cmd_trust_explain (AtmCli *cli, int argc, char **argv, GError **err
 gboolean atm_cmd_trust_reset (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_trust_show (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_verify (AtmCli *cli, int argc, char **argv, GError **error);
+
+/* An option of each command that changes something. */
+#define ATM_CLI_NO_WAIT(cli)                                                                       \
+  {                                                                                                \
+    "no-wait", 0, 0, G_OPTION_ARG_NONE, &(cli)->system->no_wait,                                   \
+        "Fail rather than wait for another atomic process", NULL                                   \
+  }
 
 /**
  * atm_cli_parse:

@@ -28,6 +28,10 @@ static const AtmCommand commands[] = {
   { "uninstall", atm_cmd_uninstall, TRUE, "Remove a container from this host" },
   { "pull", atm_cmd_pull, TRUE, "Pull an image into the store" },
   { "containers list", atm_cmd_containers_list, TRUE, "List containers" },
+  { "containers rollback", atm_cmd_containers_rollback, TRUE,
+    "Switch a container to the version before" },
+  { "containers delete", atm_cmd_containers_delete, TRUE, "Remove containers from this host" },
+  { "containers recover", atm_cmd_containers_recover, TRUE, "Finish or undo what was interrupted" },
   { "images list", atm_cmd_images_list, TRUE, "List images" },
   { "images info", atm_cmd_images_info, TRUE, "Tell all about an image" },
   { "images version", atm_cmd_images_version, TRUE, "Show versions of images" },
@@ -116,7 +120,7 @@ print_help (const char *group)
            "Installs OCI images as services that systemd runs.\n\nCommands:\n");
   for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
     if (group == NULL || g_str_has_prefix (commands[i].name, group))
-      g_print ("  %-18s %s\n", commands[i].name, commands[i].summary);
+      g_print ("  %-19s %s\n", commands[i].name, commands[i].summary);
   g_print ("\nOptions:\n"
            "  -h, --help         Show this help; `atomic COMMAND --help` shows that of a command\n"
            "  -v, --version      Show the version\n"

@@ -24,26 +24,43 @@ struct _AtmDeployment
   int fd;
   char *name;      /* (owned): “NAME.N” */
   char *temporary; /* (owned) (nullable): the dot-name; NULL once it is published */
+  guint number;
+  gboolean staged; /* it stays when it is not published */
 };
 
-/* “.NAME.N.XXXXXX”: what a run that was killed left of this container. */
 static gboolean
-is_left_over (const char *entry, const char *name)
+is_random (const char *text, gsize digits)
 {
-  const char *rest = NULL;
-
-  if (entry[0] != '.' || !g_str_has_prefix (entry + 1, name))
-    return FALSE;
-  rest = entry + 1 + strlen (name);
-  return rest[0] == '.' && (rest[1] == '0' || rest[1] == '1') && rest[2] == '.'
-         && strlen (rest + 3) == RANDOM_DIGITS
-         && strspn (rest + 3, "0123456789abcdef") == RANDOM_DIGITS;
+  return strlen (text) == digits && strspn (text, "0123456789abcdef") == digits;
 }
 
-static gboolean
-remove_left_overs (int checkout_fd, const char *name, GError **error)
+/* Of which container “.NAME.N.XXXXXX” or “.NAME.N.old” was left by a run that was killed, or a link
+   that did not get its name; %NULL for all other entries. */
+static char *
+dup_left_over (const char *entry)
 {
-  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
+  const char *dot = strrchr (entry, '.');
+  g_autofree char *name = NULL;
+  gsize length = 0;
+
+  if (entry[0] != '.' || dot == entry)
+    return NULL;
+  length = (gsize) (dot - entry) - 1;
+  if (!is_random (dot + 1, ATM_TEMPORARY_DIGITS))
+    {
+      if ((!is_random (dot + 1, RANDOM_DIGITS) && !g_str_equal (dot + 1, "old")) || length < 3
+          || dot[-2] != '.' || (dot[-1] != '0' && dot[-1] != '1'))
+        return NULL;
+      length -= 2;
+    }
+  name = g_strndup (entry + 1, length);
+  return atm_container_check_name (name, NULL) ? g_steal_pointer (&name) : NULL;
+}
+
+/* Of the container @name, or of all. */
+static gboolean
+list_left_overs (int checkout_fd, const char *name, GHashTable *entries, GError **error)
+{
   int fd = openat (checkout_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *entry;
@@ -55,13 +72,42 @@ remove_left_overs (int checkout_fd, const char *name, GError **error)
       return FALSE;
     }
   while ((entry = readdir (dir)) != NULL)
-    if (is_left_over (entry->d_name, name))
-      g_ptr_array_add (found, g_strdup (entry->d_name));
-  closedir (dir);
+    {
+      char *found = dup_left_over (entry->d_name);
 
-  for (guint i = 0; i < found->len; i++)
-    if (!atm_remove_tree_at (checkout_fd, g_ptr_array_index (found, i), error))
+      if (found != NULL && (name == NULL || g_str_equal (found, name)))
+        g_hash_table_insert (entries, g_strdup (entry->d_name), found);
+      else
+        g_free (found);
+    }
+  closedir (dir);
+  return TRUE;
+}
+
+gboolean
+atm_container_sweep (int checkout_fd, const char *name, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  GHashTableIter iter;
+  gpointer entry = NULL;
+
+  if (!list_left_overs (checkout_fd, name, entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, &entry, NULL))
+    if (!atm_remove_tree_at (checkout_fd, entry, error))
       return FALSE;
+  return TRUE;
+}
+
+gboolean
+atm_container_list_left_overs (int checkout_fd, GHashTable **left_overs_out, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  if (!list_left_overs (checkout_fd, NULL, entries, error))
+    return FALSE;
+  *left_overs_out = g_steal_pointer (&entries);
   return TRUE;
 }
 
@@ -76,7 +122,8 @@ atm_deployment_begin (int checkout_fd, const char *name, guint number,
   deployment->checkout_fd = checkout_fd;
   deployment->fd = -1;
   deployment->name = g_strdup_printf ("%s.%u", name, number);
-  if (!remove_left_overs (checkout_fd, name, error))
+  deployment->number = number;
+  if (!atm_container_sweep (checkout_fd, name, error))
     return FALSE;
 
   for (guint i = 0; i < NAME_TRIES_MAX && result < 0; i++)
@@ -108,7 +155,7 @@ atm_deployment_free (AtmDeployment *deployment)
     return;
   atm_fd_clear (&deployment->fd);
   /* What cannot be removed now is removed when the next deployment of this container begins. */
-  if (deployment->temporary != NULL)
+  if (deployment->temporary != NULL && !deployment->staged)
     (void) !atm_remove_tree_at (deployment->checkout_fd, deployment->temporary, NULL);
   g_free (deployment->temporary);
   g_free (deployment->name);
@@ -269,42 +316,164 @@ atm_deployment_add_mount_points (AtmDeployment *deployment, char **mount_points,
   return TRUE;
 }
 
-/* Whether the link NAME of @entry, “NAME.N”, leads to it. */
-static gboolean
-is_current (int checkout_fd, const char *entry)
+gboolean
+atm_deployment_sync (AtmDeployment *deployment, GError **error)
 {
-  g_autofree char *name = g_strndup (entry, strlen (entry) - 2);
-  char target[PATH_MAX];
-  ssize_t length = readlinkat (checkout_fd, name, target, sizeof target - 1);
-  g_autofree char *base = NULL;
+  return syncfs (deployment->fd) == 0
+         || atm_throw_errno (error, "Syncing deployment %s", deployment->name);
+}
 
-  if (length < 0)
+static gboolean
+sync_checkout (int checkout_fd, const char *entry, GError **error)
+{
+  return fsync (checkout_fd) == 0
+         || atm_throw_errno (error, "Syncing the folder of deployment %s", entry);
+}
+
+/* ---- deployments that wait ---- */
+
+static char *
+dup_staged (const char *name, guint number)
+{
+  return g_strdup_printf (".%s.%u.staged", name, number);
+}
+
+gboolean
+atm_deployment_stage (AtmDeployment *deployment, GError **error)
+{
+  g_autofree char *staged = g_strdup_printf (".%s.staged", deployment->name);
+
+  if (!atm_deployment_sync (deployment, error)
+      || !atm_remove_tree_at (deployment->checkout_fd, staged, error))
     return FALSE;
-  target[length] = '\0';
-  base = g_path_get_basename (target);
-  return g_str_equal (base, entry)
-         && faccessat (checkout_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  if (renameat2 (deployment->checkout_fd, deployment->temporary, deployment->checkout_fd, staged,
+                 RENAME_NOREPLACE)
+      < 0)
+    return atm_throw_errno (error, "Naming the staged deployment %s", deployment->name);
+  g_free (deployment->temporary);
+  deployment->temporary = g_steal_pointer (&staged);
+  deployment->staged = TRUE;
+  return sync_checkout (deployment->checkout_fd, deployment->name, error);
+}
+
+gboolean
+atm_deployment_open_staged (int checkout_fd, const char *name, guint number,
+                            AtmDeployment **deployment_out, GError **error)
+{
+  g_autoptr (AtmDeployment) deployment = g_new0 (AtmDeployment, 1);
+
+  deployment->checkout_fd = checkout_fd;
+  deployment->fd = -1;
+  deployment->name = g_strdup_printf ("%s.%u", name, number);
+  deployment->number = number;
+  deployment->temporary = dup_staged (name, number);
+  deployment->staged = TRUE;
+  if (!atm_open_dir_at (checkout_fd, deployment->temporary, &deployment->fd, error))
+    return FALSE;
+  *deployment_out = g_steal_pointer (&deployment);
+  return TRUE;
+}
+
+gboolean
+atm_deployment_drop_staged (int checkout_fd, const char *name, guint number, GError **error)
+{
+  g_autofree char *staged = dup_staged (name, number);
+
+  return atm_remove_tree_at (checkout_fd, staged, error);
+}
+
+/* ---- publishing ---- */
+
+static gboolean
+entry_exists (int checkout_fd, const char *entry)
+{
+  struct stat st;
+
+  return fstatat (checkout_fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+gboolean
+atm_deployment_exists (int checkout_fd, const char *name, int number)
+{
+  g_autofree char *entry = g_strdup_printf ("%s.%d", name, number);
+  struct stat st;
+
+  return number >= 0 && fstatat (checkout_fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0
+         && S_ISDIR (st.st_mode);
+}
+
+static gboolean
+rename_entry (int checkout_fd, const char *from, const char *to, GError **error)
+{
+  return renameat2 (checkout_fd, from, checkout_fd, to, RENAME_NOREPLACE) == 0
+         || atm_throw_errno (error, "Renaming %s to %s", from, to);
 }
 
 gboolean
 atm_deployment_publish (AtmDeployment *deployment, GError **error)
 {
-  if (is_current (deployment->checkout_fd, deployment->name))
+  const int checkout_fd = deployment->checkout_fd;
+  g_autofree char *name = g_strndup (deployment->name, strlen (deployment->name) - 2);
+  g_autofree char *old = g_strdup_printf (".%s.old", deployment->name);
+  int current = -1;
+
+  if (!atm_container_get_current (checkout_fd, name, &current, error))
+    return FALSE;
+  if (current == (int) deployment->number && entry_exists (checkout_fd, deployment->name))
     return atm_throw (error, G_IO_ERROR, G_IO_ERROR_EXISTS,
                       "Deployment %s is the current one and is not replaced", deployment->name);
-  if (syncfs (deployment->fd) < 0)
-    return atm_throw_errno (error, "Syncing deployment %s", deployment->name);
-  if (!atm_remove_tree_at (deployment->checkout_fd, deployment->name, error))
-    return atm_prefix_error (error, "Removing what deployment %s was before", deployment->name);
-  if (renameat2 (deployment->checkout_fd, deployment->temporary, deployment->checkout_fd,
-                 deployment->name, RENAME_NOREPLACE)
-      < 0)
-    return atm_throw_errno (error, "Naming deployment %s", deployment->name);
-
+  if (entry_exists (checkout_fd, deployment->name)
+      && (!atm_remove_tree_at (checkout_fd, old, error)
+          || !rename_entry (checkout_fd, deployment->name, old, error)))
+    return FALSE;
+  if (!rename_entry (checkout_fd, deployment->temporary, deployment->name, error))
+    return FALSE;
   g_clear_pointer (&deployment->temporary, g_free);
-  if (fsync (deployment->checkout_fd) < 0)
-    return atm_throw_errno (error, "Syncing the folder of deployment %s", deployment->name);
-  return TRUE;
+  return sync_checkout (checkout_fd, deployment->name, error);
+}
+
+/* So that a deployment under its own name is always a whole one. */
+static gboolean
+move_aside (int checkout_fd, const char *entry, GError **error)
+{
+  int result = -1;
+
+  for (guint i = 0; i < NAME_TRIES_MAX && result < 0; i++)
+    {
+      g_autofree char *aside = g_strdup_printf (".%s.%06x", entry, g_random_int () & 0xffffff);
+
+      result = renameat2 (checkout_fd, entry, checkout_fd, aside, RENAME_NOREPLACE);
+      if (result < 0 && errno == ENOENT)
+        return TRUE;
+      if (result < 0 && errno != EEXIST)
+        break;
+    }
+  return result == 0 || atm_throw_errno (error, "Removing deployment %s", entry);
+}
+
+gboolean
+atm_deployment_unpublish (int checkout_fd, const char *name, guint number, gboolean replaces,
+                          GError **error)
+{
+  g_autofree char *entry = g_strdup_printf ("%s.%u", name, number);
+  g_autofree char *old = g_strdup_printf (".%s.old", entry);
+  gboolean has_old = entry_exists (checkout_fd, old);
+
+  /* With @replaces and nothing aside, the name is still that of the one before. */
+  if ((!replaces || has_old) && !move_aside (checkout_fd, entry, error))
+    return FALSE;
+  if (replaces && has_old && !rename_entry (checkout_fd, old, entry, error))
+    return FALSE;
+  return sync_checkout (checkout_fd, entry, error)
+         && atm_container_sweep (checkout_fd, name, error);
+}
+
+gboolean
+atm_deployment_drop_old (int checkout_fd, const char *name, guint number, GError **error)
+{
+  g_autofree char *old = g_strdup_printf (".%s.%u.old", name, number);
+
+  return atm_remove_tree_at (checkout_fd, old, error);
 }
 
 gboolean
@@ -321,32 +490,39 @@ atm_deployment_make_current (int checkout_fd, const char *checkout, const char *
 }
 
 gboolean
-atm_container_remove (int checkout_fd, const char *name, GError **error)
+atm_container_unlink (int checkout_fd, const char *name, GError **error)
 {
   struct stat st;
 
-  if (fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    {
-      if (!S_ISLNK (st.st_mode))
-        return atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_DAMAGED,
-                          "“%s” is no link to a deployment and is left as it is", name);
-      if (unlinkat (checkout_fd, name, 0) < 0 && errno != ENOENT)
-        return atm_throw_errno (error, "Removing the link %s", name);
-      /* After a power cut no link may lead to half a deployment. */
-      if (fsync (checkout_fd) < 0)
-        return atm_throw_errno (error, "Syncing the folder of container %s", name);
-    }
-  else if (errno != ENOENT)
-    return atm_throw_errno (error, "Looking at container %s", name);
+  if (fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT || atm_throw_errno (error, "Looking at container %s", name);
+  if (!S_ISLNK (st.st_mode))
+    return atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_DAMAGED,
+                      "“%s” is no link to a deployment and is left as it is", name);
+  if (unlinkat (checkout_fd, name, 0) < 0 && errno != ENOENT)
+    return atm_throw_errno (error, "Removing the link %s", name);
+  /* After a power cut no link may lead to half a deployment. */
+  return fsync (checkout_fd) == 0
+         || atm_throw_errno (error, "Syncing the folder of container %s", name);
+}
 
+gboolean
+atm_container_remove (int checkout_fd, const char *name, GError **error)
+{
+  if (!atm_container_unlink (checkout_fd, name, error))
+    return FALSE;
   for (guint number = 0; number <= 1; number++)
     {
       g_autofree char *entry = g_strdup_printf ("%s.%u", name, number);
 
-      if (!atm_remove_tree_at (checkout_fd, entry, error))
+      if (!move_aside (checkout_fd, entry, error)
+          || !atm_deployment_drop_staged (checkout_fd, name, number, error))
         return FALSE;
     }
-  if (!remove_left_overs (checkout_fd, name, error))
+  /* After a power cut no deployment that begins to go may have its name. */
+  if (fsync (checkout_fd) < 0)
+    return atm_throw_errno (error, "Syncing the folder of container %s", name);
+  if (!atm_container_sweep (checkout_fd, name, error))
     return FALSE;
   return fsync (checkout_fd) == 0
          || atm_throw_errno (error, "Syncing the folder of container %s", name);

@@ -115,14 +115,91 @@ gboolean atm_deployment_add_mount_points (AtmDeployment *deployment, char **moun
                                           char **sources, GError **error);
 
 /**
+ * atm_deployment_sync:
+ * @error: %G_IO_ERROR
+ *
+ * Brings all that was written to the disk.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_sync (AtmDeployment *deployment, GError **error);
+
+/**
+ * atm_deployment_stage:
+ * @error: %G_IO_ERROR
+ *
+ * Syncs the deployment and gives it the name .NAME.NUMBER.staged, under which it waits; what had
+ * the name is removed. From here on the cleanup leaves it alone.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_stage (AtmDeployment *deployment, GError **error);
+
+/**
+ * atm_deployment_open_staged:
+ * @name: valid
+ * @number: 0 or 1
+ * @deployment_out: (out) (transfer full): ready to be published; its cleanup leaves it alone
+ * @error: %G_IO_ERROR_NOT_FOUND: none waits
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_open_staged (int checkout_fd, const char *name, guint number,
+                                     AtmDeployment **deployment_out, GError **error);
+
+/**
+ * atm_deployment_drop_staged:
+ * @error: %G_IO_ERROR
+ *
+ * Removes the one that waits, if there is one.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_drop_staged (int checkout_fd, const char *name, guint number,
+                                     GError **error);
+
+/**
  * atm_deployment_publish:
  * @error: %G_IO_ERROR
  *
- * Syncs the file system, names the folder NAME.NUMBER (what had the name is removed; the current
- * deployment is %G_IO_ERROR_EXISTS) and syncs CHECKOUT. From here on the cleanup leaves it alone.
+ * Names the folder NAME.NUMBER and syncs CHECKOUT; what had the name becomes .NAME.NUMBER.old (the
+ * current deployment is %G_IO_ERROR_EXISTS). atm_deployment_sync() comes before it. From here on
+ * the cleanup leaves it alone.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_deployment_publish (AtmDeployment *deployment, GError **error);
+
+/**
+ * atm_deployment_unpublish:
+ * @replaces: there was a NAME.NUMBER before
+ * @error: %G_IO_ERROR
+ *
+ * As if atm_deployment_publish() had not been called, whether it was, was killed or was not.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_unpublish (int checkout_fd, const char *name, guint number,
+                                   gboolean replaces, GError **error);
+
+/**
+ * atm_deployment_drop_old:
+ * @error: %G_IO_ERROR
+ *
+ * Removes .NAME.NUMBER.old, if there is one.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_deployment_drop_old (int checkout_fd, const char *name, guint number, GError **error);
+
+/**
+ * atm_deployment_exists:
+ *
+ * Returns: whether there is a folder NAME.NUMBER
+ */
+gboolean atm_deployment_exists (int checkout_fd, const char *name, int number);
+
+/**
+ * atm_container_get_current:
+ * @number_out: (out): where the link NAME leads: 0, 1, or -1 if there is no link
+ * @error: %ATM_CONTAINER_ERROR_DAMAGED: it is no link, or leads to no deployment of this container
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_get_current (int checkout_fd, const char *name, int *number_out,
+                                    GError **error);
 
 /**
  * atm_deployment_make_current:
@@ -136,10 +213,40 @@ gboolean atm_deployment_make_current (int checkout_fd, const char *checkout, con
                                       guint number, GError **error);
 
 /**
+ * atm_container_unlink:
+ * @error: %ATM_CONTAINER_ERROR_DAMAGED: it is a folder; %G_IO_ERROR
+ *
+ * The commit point of an uninstallation: removes the link NAME; that there is none is no error.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_unlink (int checkout_fd, const char *name, GError **error);
+
+/**
+ * atm_container_sweep:
+ * @error: %G_IO_ERROR
+ *
+ * Removes what runs left that were killed while they built or removed a deployment. The caller
+ * holds the lock of the container, and there is no plan for it.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_sweep (int checkout_fd, const char *name, GError **error);
+
+/**
+ * atm_container_list_left_overs:
+ * @left_overs_out: (out) (transfer full) (element-type utf8 utf8): what there is for
+ *   atm_container_sweep(): the entry, and the container it is of, which need not exist
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_list_left_overs (int checkout_fd, GHashTable **left_overs_out,
+                                        GError **error);
+
+/**
  * atm_container_remove:
  * @error: %G_IO_ERROR
  *
- * Removes the link NAME, then NAME.0 and NAME.1; what is not there is no error.
+ * Removes the link NAME, then NAME.0 and NAME.1, what waits there and what was left; what is not
+ * there is no error.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_container_remove (int checkout_fd, const char *name, GError **error);

@@ -4,43 +4,48 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "container/host-version.h"
 #include "container/template.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/sha256.h"
 
-#define LINK_MAX_BYTES 4096
-#define READ_BYTES 65536
-
-typedef enum
-{
-  ENTRY_FILE,
-  ENTRY_FOLDER, /* an empty one; others come with what is in them, wherever that is renamed to */
-  ENTRY_LINK
-} EntryKind;
+/* Room for the suffix of a new version beside the file. */
+#define NAME_MAX_BYTES (NAME_MAX - strlen (ATM_HOSTFILES_NEW_SUFFIX))
 
 typedef struct
 {
-  EntryKind kind;
-  char *source; /* (owned): below hostfs */
-  char *path;   /* (owned): on the host, absolute, renamed */
+  AtmHostKind kind; /* of a folder: an empty one; others come with what is in them, wherever that
+                       is renamed to */
+  char *source;     /* (owned): below hostfs */
+  char *path;       /* (owned): on the host, absolute, renamed */
   mode_t mode;
   GBytes *rendered; /* (owned) (nullable): the text of a template */
   char *target;     /* (owned) (nullable): of a link */
-  char *checksum;   /* (owned) */
+  char *content;    /* (owned): as in AtmHostObject */
+  char *checksum;   /* (owned) (nullable): for the record; of a link it is known last */
 } Entry;
 
 struct _AtmHostPlan
 {
-  int hostfs_fd;       /* (owned): -1 if the image has no such folder */
-  int host_fd;         /* (owned) */
-  GPtrArray *entries;  /* (owned) (element-type Entry) */
-  GHashTable *renames; /* (owned) */
-  GPtrArray *notices;  /* (owned) (element-type utf8) */
+  int hostfs_fd;         /* (owned): -1 if the image has no such folder */
+  int host_fd;           /* (owned) */
+  GPtrArray *entries;    /* (owned) (element-type Entry) */
+  GHashTable *by_place;  /* (owned): resolved path to Entry */
+  GPtrArray *remembered; /* (owned) (element-type utf8): paths that only stay on record */
+  GHashTable *renames;   /* (owned) */
+  GPtrArray *notices;    /* (owned) (element-type utf8) */
+
+  /* while it is made */
+  const AtmHostSet *current; /* (borrowed) (nullable) */
+  GHashTable *current_paths; /* (owned): resolved path to path in @current */
+  GHashTable *others;        /* (borrowed) (nullable) */
+  const AtmInfo *info;       /* (borrowed) (nullable): only what it has on record is planned */
 };
 
 static void
@@ -52,6 +57,7 @@ entry_free (Entry *entry)
   g_free (entry->path);
   g_clear_pointer (&entry->rendered, g_bytes_unref);
   g_free (entry->target);
+  g_free (entry->content);
   g_free (entry->checksum);
   g_free (entry);
 }
@@ -65,134 +71,16 @@ atm_host_plan_free (AtmHostPlan *plan)
     return;
   atm_fd_clear (&plan->hostfs_fd);
   atm_fd_clear (&plan->host_fd);
+  g_clear_pointer (&plan->by_place, g_hash_table_unref);
   g_clear_pointer (&plan->entries, g_ptr_array_unref);
+  g_clear_pointer (&plan->remembered, g_ptr_array_unref);
   g_clear_pointer (&plan->renames, g_hash_table_unref);
   g_clear_pointer (&plan->notices, g_ptr_array_unref);
+  g_clear_pointer (&plan->current_paths, g_hash_table_unref);
   g_free (plan);
 }
 
-/* ---- checksums (5.4) ---- */
-
-static gboolean
-hash_fd (int fd, char **checksum_out, GError **error)
-{
-  g_autoptr (AtmHash) hash = atm_hash_new (ATM_HASH_SHA256);
-  guint8 buffer[READ_BYTES];
-  gssize n = 0;
-
-  while ((n = read (fd, buffer, sizeof buffer)) != 0)
-    {
-      if (n < 0 && errno != EINTR)
-        return atm_throw_errno (error, "Reading");
-      if (n > 0)
-        atm_hash_update (hash, buffer, (gsize) n);
-    }
-  *checksum_out = atm_hash_finish (hash);
-  return TRUE;
-}
-
-/* Of what is at @path now: of a link what it leads to; “0” for nothing and for a folder; "", which
-   matches no record, for what cannot be read. */
-static char *
-checksum_on_host (int host_fd, const char *path)
-{
-  atm_autofd int fd = -1;
-  g_autoptr (GError) error = NULL;
-  char *checksum = NULL;
-  struct stat st;
-
-  if (!atm_open_in_root (host_fd, path, O_RDONLY | O_NONBLOCK, &fd, &error))
-    return g_strdup (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? "0" : "");
-  if (fstat (fd, &st) == 0 && S_ISDIR (st.st_mode))
-    return g_strdup ("0");
-  if (!S_ISREG (st.st_mode) || !hash_fd (fd, &checksum, NULL))
-    return g_strdup ("");
-  return checksum;
-}
-
-/* ---- places on the host ---- */
-
-/* The folder that @path is in, and its last component; “.” for one directly below the root.
-   “/bin/x” is in “usr/bin” where the host's own /bin is a link to there: this is the one kind of
-   link that is followed, because the distribution made it and images cannot know. */
-static gboolean
-split_path (int host_fd, const char *path, char **folder_out, char **name_out, GError **error)
-{
-  g_autofree char *folder = g_path_get_dirname (path + strspn (path, "/"));
-  g_autofree char *top = g_strndup (folder, strcspn (folder, "/"));
-  char target[LINK_MAX_BYTES];
-  gssize length = readlinkat (host_fd, top, target, sizeof target - 1);
-
-  if (*path != '/' || strstr (path, "/../") != NULL || g_str_has_suffix (path, "/..")
-      || g_str_has_suffix (path, "/") || strstr (path, "/./") != NULL)
-    return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
-                      "%s is no plain absolute path of a host file", path);
-  *name_out = g_path_get_basename (path);
-  if (length > 0)
-    {
-      target[length] = '\0';
-      *folder_out = g_strconcat (target + strspn (target, "/"), folder + strlen (top), NULL);
-    }
-  else
-    *folder_out = g_steal_pointer (&folder);
-  return TRUE;
-}
-
-/* Opens the folder of @path; missing ones are made if @make. */
-static gboolean
-open_folder (int host_fd, const char *path, gboolean make, int *fd_out, char **name_out,
-             GError **error)
-{
-  g_autofree char *folder = NULL, *name = NULL;
-  g_auto (GStrv) parts = NULL;
-  atm_autofd int fd = -1;
-
-  if (!split_path (host_fd, path, &folder, &name, error)
-      || !atm_open_beneath (host_fd, ".", O_RDONLY | O_DIRECTORY, &fd, error))
-    return FALSE;
-  parts = g_strsplit (folder, "/", -1);
-  for (guint i = 0; parts[i] != NULL; i++)
-    {
-      int next = -1;
-
-      if (*parts[i] == '\0' || g_str_equal (parts[i], "."))
-        continue;
-      if (g_str_equal (parts[i], ".."))
-        return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
-                          "%s leads through “..”", path);
-      if (make && mkdirat (fd, parts[i], 0755) < 0 && errno != EEXIST)
-        return atm_throw_errno (error, "Creating the folder of %s", path);
-      if (!atm_open_dir_at (fd, parts[i], &next, error))
-        return atm_prefix_error (error, "%s: host files are not written through links", path);
-      atm_fd_clear (&fd);
-      fd = next;
-    }
-  *fd_out = g_steal_fd (&fd);
-  *name_out = g_steal_pointer (&name);
-  return TRUE;
-}
-
-static gboolean
-exists_on_host (int host_fd, const char *path, gboolean *exists_out, GError **error)
-{
-  atm_autofd int fd = -1;
-  g_autofree char *name = NULL;
-  g_autoptr (GError) local = NULL;
-  struct stat st;
-
-  *exists_out = FALSE;
-  if (!open_folder (host_fd, path, FALSE, &fd, &name, &local))
-    {
-      if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-        return TRUE;
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  *exists_out = fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-  return TRUE;
-}
-
-/* ---- the plan ---- */
+/* ---- what the image has ---- */
 
 static gboolean
 render_renames (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, GError **error)
@@ -239,89 +127,230 @@ rename_path (const AtmHostPlan *plan, const char *path)
 }
 
 static gboolean
-read_link (int dir_fd, const char *name, char **target_out, GError **error)
+describe_template (Entry *entry, GHashTable *values, int dir_fd, const char *name, GError **error)
 {
-  char target[LINK_MAX_BYTES];
-  gssize length = readlinkat (dir_fd, name, target, sizeof target);
+  g_autoptr (GBytes) template = NULL;
 
-  if (length < 0)
-    return atm_throw_errno (error, "Reading the link %s", name);
-  if ((gsize) length == sizeof target)
+  if (!atm_read_file_at (dir_fd, name, FALSE, ATM_EXPORTS_FILE_MAX_BYTES, &template, error)
+      || !atm_template_substitute (template, values, entry->path, &entry->rendered, error))
+    return FALSE;
+  entry->content = atm_sha256_hex (entry->rendered);
+  return TRUE;
+}
+
+/* %NULL in @entry_out: a device or the like, which is passed over. */
+static gboolean
+describe (const AtmHostPlan *plan, char **templates, GHashTable *values, int dir_fd,
+          const char *name, const char *source, Entry **entry_out, GError **error)
+{
+  g_autofree char *unrenamed = g_strconcat ("/", source, NULL);
+  g_autoptr (Entry) entry = g_new0 (Entry, 1);
+  g_auto (AtmHostObject) object = { 0 };
+  gboolean template = FALSE;
+
+  entry->source = g_strdup (source);
+  entry->path = rename_path (plan, unrenamed);
+  if (!atm_host_path_check (entry->path, error))
+    return FALSE;
+  template = templates != NULL &&g_strv_contains ((const char *const *) templates, entry->path);
+  if (!atm_host_object_look (dir_fd, name, !template, &object, error))
+    return atm_prefix_error (error, "%s", entry->source);
+  entry->kind = object.kind;
+  entry->mode = object.st.st_mode & 07777;
+  entry->content = g_steal_pointer (&object.content);
+  entry->target = g_steal_pointer (&object.target);
+  if (entry->kind == ATM_HOST_FILE && template
+      && !describe_template (entry, values, dir_fd, name, error))
+    return FALSE;
+  *entry_out = entry->content != NULL ? g_steal_pointer (&entry) : NULL;
+  return TRUE;
+}
+
+/* ---- what becomes of it on this host ---- */
+
+static gboolean
+add_entry (AtmHostPlan *plan, Entry *taken, GError **error)
+{
+  g_autoptr (Entry) entry = taken;
+  g_autofree char *resolved = atm_host_path_resolve (plan->host_fd, entry->path);
+
+  if (plan->entries->len >= ATM_HOSTFS_ENTRIES_MAX)
     return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
-                      "the target of the link %s is too long", name);
-  *target_out = g_strndup (target, (gsize) length);
+                      "the image brings more than %d host files", ATM_HOSTFS_ENTRIES_MAX);
+  if (g_hash_table_contains (plan->by_place, resolved))
+    return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
+                      "the image brings %s twice", entry->path);
+  g_hash_table_insert (plan->by_place, g_steal_pointer (&resolved), entry);
+  g_ptr_array_add (plan->entries, g_steal_pointer (&entry));
   return TRUE;
 }
 
 static gboolean
-describe_file (const AtmExports *exports, GHashTable *values, int dir_fd, const char *name,
-               Entry *entry, GError **error)
+throw_blocked (const Entry *entry, const AtmHostObject *object, GError **error)
 {
-  if (g_strv_contains ((const char *const *) exports->installed_templates, entry->path))
-    {
-      g_autoptr (GBytes) template = NULL;
+  const char *there = object->kind == ATM_HOST_FOLDER ? "a folder"
+                      : object->kind == ATM_HOST_LINK ? "a symbolic link"
+                      : object->kind == ATM_HOST_FILE ? "a file"
+                                                      : "no regular file";
 
-      if (!atm_read_file_at (dir_fd, name, FALSE, ATM_EXPORTS_FILE_MAX_BYTES, &template, error)
-          || !atm_template_substitute (template, values, entry->path, &entry->rendered, error))
-        return FALSE;
-      entry->checksum = atm_sha256_hex (entry->rendered);
-      return TRUE;
-    }
-  {
-    atm_autofd int fd = openat (dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-
-    if (fd < 0)
-      return atm_throw_errno (error, "Opening %s", entry->source);
-    return hash_fd (fd, &entry->checksum, error) || atm_prefix_error (error, "%s", entry->source);
-  }
+  return atm_throw (error, ATM_HOSTFILES_ERROR, ATM_HOSTFILES_ERROR_BLOCKED,
+                    "%s on the host is %s, and the image brings %s of this name; move it away",
+                    entry->path, there, entry->kind == ATM_HOST_FOLDER ? "a folder" : "a file");
 }
 
 static gboolean
-add_entry (AtmHostPlan *plan, Entry *entry, GError **error)
+is_link_to_folder (const AtmHostPlan *plan, const char *path)
 {
-  if (plan->entries->len >= ATM_HOSTFS_ENTRIES_MAX)
-    {
-      entry_free (entry);
-      return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
-                        "the image brings more than %d host files", ATM_HOSTFS_ENTRIES_MAX);
-    }
-  g_ptr_array_add (plan->entries, entry);
+  atm_autofd int fd = -1;
+
+  return atm_open_in_root (plan->host_fd, path, O_PATH | O_DIRECTORY, &fd, NULL);
+}
+
+/* Something of nobody's is there. */
+static gboolean
+leave_alone (AtmHostPlan *plan, const Entry *entry, const AtmHostObject *object, GError **error)
+{
+  if (entry->kind == ATM_HOST_FOLDER)
+    return object->kind == ATM_HOST_FOLDER
+           || (object->kind == ATM_HOST_LINK && is_link_to_folder (plan, entry->path))
+           || throw_blocked (entry, object, error);
+  if (object->kind != ATM_HOST_FILE
+      && (object->kind != ATM_HOST_LINK || entry->kind != ATM_HOST_LINK))
+    return throw_blocked (entry, object, error);
+  g_ptr_array_add (plan->notices, g_strdup_printf ("File %s already exists", entry->path));
   return TRUE;
 }
 
 static Entry *
-entry_new (const AtmHostPlan *plan, EntryKind kind, const char *source, mode_t mode)
+new_version_beside (const Entry *entry)
 {
-  g_autofree char *unrenamed = g_strconcat ("/", source, NULL);
-  Entry *entry = g_new0 (Entry, 1);
+  Entry *beside = g_new0 (Entry, 1);
 
-  entry->kind = kind;
-  entry->source = g_strdup (source);
-  entry->path = rename_path (plan, unrenamed);
-  entry->mode = mode & 07777;
-  return entry;
+  beside->kind = entry->kind;
+  beside->source = g_strdup (entry->source);
+  beside->path = g_strconcat (entry->path, ATM_HOSTFILES_NEW_SUFFIX, NULL);
+  beside->mode = entry->mode;
+  beside->rendered = entry->rendered != NULL ? g_bytes_ref (entry->rendered) : NULL;
+  beside->target = g_strdup (entry->target);
+  beside->content = g_strdup (entry->content);
+  return beside;
 }
 
-/* A file or link of hostfs. */
 static gboolean
-plan_file (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, int dir_fd,
-           const char *name, const char *source, const struct stat *st, GError **error)
+find_current (const AtmHostPlan *plan, const char *path, AtmHostVersion *version_out,
+              GError **error)
 {
-  EntryKind kind = S_ISLNK (st->st_mode) ? ENTRY_LINK : ENTRY_FILE;
-  g_autoptr (Entry) entry = entry_new (plan, kind, source, st->st_mode);
-  gboolean exists = FALSE;
+  g_autofree char *resolved = atm_host_path_resolve (plan->host_fd, path);
+  const char *recorded = g_hash_table_lookup (plan->current_paths, resolved);
 
-  if (!exists_on_host (plan->host_fd, entry->path, &exists, error))
+  return recorded == NULL || atm_host_version_find (plan->current, recorded, version_out, error);
+}
+
+/* Whether the new version that an earlier update brought is still waiting beside @entry. */
+static gboolean
+find_waiting (const AtmHostPlan *plan, const Entry *beside, gboolean *waiting_out, GError **error)
+{
+  g_auto (AtmHostVersion) version = { 0 };
+  g_auto (AtmHostObject) object = { 0 };
+
+  if (!find_current (plan, beside->path, &version, error)
+      || !atm_host_path_look (plan->host_fd, beside->path, &object, error))
     return FALSE;
-  if (exists)
-    {
-      g_ptr_array_add (plan->notices, g_strdup_printf ("File %s already exists", entry->path));
-      return TRUE;
-    }
-  if (kind == ENTRY_LINK ? !read_link (dir_fd, name, &entry->target, error)
-                         : !describe_file (exports, values, dir_fd, name, entry, error))
+  *waiting_out = version.recorded && object.kind != ATM_HOST_NOTHING;
+  return TRUE;
+}
+
+static gboolean plan_entry (AtmHostPlan *plan, Entry *taken, gboolean beside, GError **error);
+
+/* The administrator's version stays, and the image's stands beside it if it is a new one. */
+static gboolean
+plan_beside (AtmHostPlan *plan, const Entry *entry, const AtmHostVersion *current, GError **error)
+{
+  g_autoptr (Entry) beside = new_version_beside (entry);
+  gboolean wanted = !g_str_equal (current->content, entry->content);
+
+  if (!wanted && !find_waiting (plan, beside, &wanted, error))
+    return FALSE;
+  return !wanted || plan_entry (plan, g_steal_pointer (&beside), TRUE, error);
+}
+
+/* @beside: it is a new version beside a changed file, which has none beside itself. */
+static gboolean
+plan_entry (AtmHostPlan *plan, Entry *taken, gboolean beside, GError **error)
+{
+  g_autoptr (Entry) entry = taken;
+  g_auto (AtmHostObject) object = { 0 };
+  g_auto (AtmHostVersion) current = { 0 };
+  gboolean as_it_was = FALSE, as_it_will_be = FALSE, shared = FALSE;
+
+  if (!atm_host_owner_check (plan->others, plan->host_fd, entry->path, entry->content, error)
+      || !find_current (plan, entry->path, &current, error)
+      || !atm_host_path_look (plan->host_fd, entry->path, &object, error))
+    return FALSE;
+  shared = atm_host_owner_find (plan->others, plan->host_fd, entry->path) != NULL;
+  if (!current.recorded && !shared && object.kind != ATM_HOST_NOTHING)
+    return leave_alone (plan, entry, &object, error);
+
+  as_it_was = atm_host_version_matches (&current, plan->host_fd, entry->path, &object);
+  as_it_will_be = g_strcmp0 (object.content, entry->content) == 0;
+  if (as_it_was && (object.kind == ATM_HOST_FOLDER) != (entry->kind == ATM_HOST_FOLDER))
+    return throw_blocked (entry, &object, error);
+  if (object.kind != ATM_HOST_NOTHING && current.recorded && !as_it_was && !as_it_will_be && !beside
+      && entry->kind != ATM_HOST_FOLDER && !plan_beside (plan, entry, &current, error))
     return FALSE;
   return add_entry (plan, g_steal_pointer (&entry), error);
+}
+
+/* Names that this program gives to files of its own. */
+static gboolean
+check_name (const Entry *entry, GError **error)
+{
+  g_autofree char *name = g_path_get_basename (entry->path);
+
+  if (strlen (name) > NAME_MAX_BYTES)
+    return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
+                      "the name of the host file %s is longer than %zu bytes", entry->path,
+                      NAME_MAX_BYTES);
+  if (g_str_has_prefix (name, ".atomic-") || g_str_has_suffix (name, ATM_HOSTFILES_NEW_SUFFIX))
+    return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
+                      "the name of the host file %s is reserved", entry->path);
+  return TRUE;
+}
+
+/* For the deployment of a tool that kept no copies: what is as it was recorded. */
+static gboolean
+plan_recorded (AtmHostPlan *plan, Entry *taken, GError **error)
+{
+  g_autoptr (Entry) entry = taken;
+  const char *checksum = g_hash_table_lookup (plan->info->installed_files, entry->path);
+
+  if (checksum == NULL
+      || (entry->kind == ATM_HOST_FILE && *checksum != '\0'
+          && !g_str_equal (checksum, entry->content)))
+    return TRUE;
+  return add_entry (plan, g_steal_pointer (&entry), error);
+}
+
+static gboolean
+plan_object (AtmHostPlan *plan, char **templates, GHashTable *values, int dir_fd, const char *name,
+             const char *source, GError **error)
+{
+  g_autoptr (Entry) entry = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (!describe (plan, templates, values, dir_fd, name, source, &entry, &local))
+    {
+      /* such as a template that the values of then do not fill */
+      if (plan->info != NULL && local->domain != G_IO_ERROR)
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (entry == NULL)
+    return TRUE;
+  if (plan->info != NULL)
+    return plan_recorded (plan, g_steal_pointer (&entry), error);
+  return check_name (entry, error) && plan_entry (plan, g_steal_pointer (&entry), FALSE, error);
 }
 
 static int
@@ -356,7 +385,7 @@ list_folder (int hostfs_fd, const char *folder, int *fd_out, GPtrArray **names_o
 
 /* What is in @folder; its own folders join the end of @folders. */
 static gboolean
-plan_folder (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, const char *folder,
+plan_folder (AtmHostPlan *plan, char **templates, GHashTable *values, const char *folder,
              GPtrArray *folders, GError **error)
 {
   g_autoptr (GPtrArray) names = NULL;
@@ -365,13 +394,8 @@ plan_folder (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, c
 
   if (!list_folder (plan->hostfs_fd, folder, &fd, &names, error))
     return FALSE;
-  if (names->len == 0 && *folder != '\0' && fstat (fd, &st) == 0)
-    {
-      Entry *entry = entry_new (plan, ENTRY_FOLDER, folder, st.st_mode);
-
-      entry->checksum = g_strdup ("0");
-      return add_entry (plan, entry, error);
-    }
+  if (names->len == 0 && *folder != '\0')
+    return plan_object (plan, templates, values, fd, ".", folder, error);
   for (guint i = 0; i < names->len; i++)
     {
       const char *name = names->pdata[i];
@@ -382,77 +406,193 @@ plan_folder (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, c
         return atm_throw_errno (error, "Looking at %s", source);
       if (S_ISDIR (st.st_mode))
         g_ptr_array_add (folders, g_steal_pointer (&source));
-      else if ((S_ISREG (st.st_mode) || S_ISLNK (st.st_mode))
-               && !plan_file (plan, exports, values, fd, name, source, &st, error))
+      else if (!plan_object (plan, templates, values, fd, name, source, error))
         return FALSE;
     }
   return TRUE;
 }
 
 static gboolean
-plan_folders (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, GError **error)
+plan_folders (AtmHostPlan *plan, char **templates, GHashTable *values, GError **error)
 {
   g_autoptr (GPtrArray) folders = g_ptr_array_new_with_free_func (g_free);
 
   g_ptr_array_add (folders, g_strdup (""));
   for (guint i = 0; i < folders->len; i++)
-    if (!plan_folder (plan, exports, values, folders->pdata[i], folders, error))
+    if (!plan_folder (plan, templates, values, folders->pdata[i], folders, error))
       return FALSE;
+  return TRUE;
+}
+
+/* Renames can make a file stand where others need a folder. */
+static gboolean
+check_nesting (const AtmHostPlan *plan, GError **error)
+{
+  for (guint i = 0; i < plan->entries->len; i++)
+    {
+      const Entry *entry = plan->entries->pdata[i];
+      g_autofree char *above = atm_host_path_resolve (plan->host_fd, entry->path);
+
+      for (char *end = strrchr (above, '/'); end != above; end = strrchr (above, '/'))
+        {
+          const Entry *other = NULL;
+
+          *end = '\0';
+          other = g_hash_table_lookup (plan->by_place, above);
+          if (other != NULL && other->kind != ATM_HOST_FOLDER)
+            return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
+                              "the image brings %s, and %s as a file", entry->path, other->path);
+        }
+    }
+  return TRUE;
+}
+
+/* The record of a file that an administrator changed is kept though the image has it no more: a
+   later version may have it again. */
+static gboolean
+remember_changed (AtmHostPlan *plan, GError **error)
+{
+  GHashTableIter iter;
+  gpointer resolved, path;
+
+  g_hash_table_iter_init (&iter, plan->current_paths);
+  while (g_hash_table_iter_next (&iter, &resolved, &path))
+    {
+      g_auto (AtmHostVersion) version = { 0 };
+      g_auto (AtmHostObject) object = { 0 };
+      g_autoptr (GError) local = NULL;
+
+      if (g_hash_table_contains (plan->by_place, resolved))
+        continue;
+      if (!atm_host_version_find (plan->current, path, &version, error))
+        return FALSE;
+      /* what is behind a link that came into the way is not ours either */
+      if (!atm_host_path_look (plan->host_fd, path, &object, &local)
+          && local->domain != ATM_HOSTFILES_ERROR)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      if (object.kind != ATM_HOST_NOTHING
+          && !atm_host_version_matches (&version, plan->host_fd, path, &object))
+        g_ptr_array_add (plan->remembered, g_strdup (path));
+    }
   return TRUE;
 }
 
 /* A link's checksum is that of what it will lead to, so it comes after the files. */
 static void
-checksum_links (AtmHostPlan *plan)
+complete_checksums (AtmHostPlan *plan)
 {
-  g_autoptr (GHashTable) by_path = g_hash_table_new (g_str_hash, g_str_equal);
-
   for (guint i = 0; i < plan->entries->len; i++)
     {
       Entry *entry = plan->entries->pdata[i];
 
-      g_hash_table_insert (by_path, entry->path, entry);
+      if (entry->kind != ATM_HOST_LINK)
+        entry->checksum = g_strdup (entry->content);
     }
   for (guint i = 0; i < plan->entries->len; i++)
     {
       Entry *entry = plan->entries->pdata[i];
-      g_autofree char *folder = NULL, *target = NULL;
+      g_autofree char *folder = NULL, *target = NULL, *resolved = NULL;
       const Entry *ours = NULL;
 
-      if (entry->kind != ENTRY_LINK)
+      if (entry->kind != ATM_HOST_LINK)
         continue;
       folder = g_path_get_dirname (entry->path);
       target = g_canonicalize_filename (entry->target, folder);
-      ours = g_hash_table_lookup (by_path, target);
+      resolved = g_str_equal (target, "/") ? NULL : atm_host_path_resolve (plan->host_fd, target);
+      ours = resolved != NULL ? g_hash_table_lookup (plan->by_place, resolved) : NULL;
       entry->checksum = ours != NULL && ours->checksum != NULL
                             ? g_strdup (ours->checksum)
-                            : checksum_on_host (plan->host_fd, target);
+                            : atm_host_path_checksum (plan->host_fd, target);
     }
 }
 
-gboolean
-atm_hostfs_plan (int rootfs_fd, int host_fd, const AtmExports *exports, GHashTable *values,
-                 AtmHostPlan **plan_out, GError **error)
+static gboolean
+plan_new (int host_fd, AtmHostPlan **plan_out, GError **error)
 {
   g_autoptr (AtmHostPlan) plan = g_new0 (AtmHostPlan, 1);
 
   plan->hostfs_fd = -1;
   plan->host_fd = fcntl (host_fd, F_DUPFD_CLOEXEC, 0);
   plan->entries = g_ptr_array_new_with_free_func ((GDestroyNotify) entry_free);
+  plan->by_place = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  plan->remembered = g_ptr_array_new_with_free_func (g_free);
   plan->renames = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   plan->notices = g_ptr_array_new_with_free_func (g_free);
+  plan->current_paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   if (plan->host_fd < 0)
     return atm_throw_errno (error, "Duplicating a descriptor");
+  *plan_out = g_steal_pointer (&plan);
+  return TRUE;
+}
 
+static void
+note_current (AtmHostPlan *plan, const AtmHostSet *current)
+{
+  GHashTableIter iter;
+  gpointer path;
+
+  plan->current = current;
+  if (current == NULL)
+    return;
+  g_hash_table_iter_init (&iter, current->checksums);
+  while (g_hash_table_iter_next (&iter, &path, NULL))
+    if (atm_host_path_check (path, NULL))
+      g_hash_table_insert (plan->current_paths, atm_host_path_resolve (plan->host_fd, path),
+                           g_strdup (path));
+}
+
+gboolean
+atm_hostfs_plan (int rootfs_fd, int host_fd, const AtmExports *exports, GHashTable *values,
+                 const AtmHostSet *current, GHashTable *others, AtmHostPlan **plan_out,
+                 GError **error)
+{
+  g_autoptr (AtmHostPlan) plan = NULL;
+
+  if (!plan_new (host_fd, &plan, error))
+    return FALSE;
+  note_current (plan, current);
+  plan->others = others;
   if (exports->has_hostfs)
     {
       if (!render_renames (plan, exports, values, error)
           || !atm_open_in_root (rootfs_fd, "exports/hostfs", O_RDONLY | O_DIRECTORY,
                                 &plan->hostfs_fd, error)
-          || !plan_folders (plan, exports, values, error))
+          || !plan_folders (plan, exports->installed_templates, values, error)
+          || !check_nesting (plan, error))
         return FALSE;
-      checksum_links (plan);
+      complete_checksums (plan);
     }
+  if (!remember_changed (plan, error))
+    return FALSE;
+  plan->current = NULL;
+  plan->others = NULL;
+  *plan_out = g_steal_pointer (&plan);
+  return TRUE;
+}
+
+gboolean
+atm_hostfs_plan_recorded (int rootfs_fd, int host_fd, const AtmInfo *info, AtmHostPlan **plan_out,
+                          GError **error)
+{
+  g_autoptr (AtmHostPlan) plan = NULL;
+
+  if (!plan_new (host_fd, &plan, error)
+      || !atm_open_in_root (rootfs_fd, "exports/hostfs", O_RDONLY | O_DIRECTORY, &plan->hostfs_fd,
+                            error))
+    return FALSE;
+  plan->info = info;
+  if (info->rename_files != NULL)
+    {
+      g_hash_table_unref (plan->renames);
+      plan->renames = g_hash_table_ref (info->rename_files);
+    }
+  if (!plan_folders (plan, info->installed_templates, info->values, error))
+    return FALSE;
+  complete_checksums (plan);
+  plan->info = NULL;
   *plan_out = g_steal_pointer (&plan);
   return TRUE;
 }
@@ -462,6 +602,8 @@ atm_host_plan_dup_checksums (const AtmHostPlan *plan)
 {
   GHashTable *checksums = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 
+  for (guint i = 0; i < plan->remembered->len; i++)
+    g_hash_table_insert (checksums, g_strdup (plan->remembered->pdata[i]), g_strdup (""));
   for (guint i = 0; i < plan->entries->len; i++)
     {
       const Entry *entry = plan->entries->pdata[i];
@@ -483,100 +625,72 @@ atm_host_plan_get_notices (const AtmHostPlan *plan)
   return plan->notices;
 }
 
-/* ---- carrying it out ---- */
+/* ---- the copies in the deployment ---- */
 
+/* Whether the rootfs is the deployment's own, and not one that others may change (--rootfs). */
 static gboolean
-create_file (const AtmHostPlan *plan, const Entry *entry, int dir_fd, const char *name,
-             GError **error)
+owns_rootfs (int deployment_fd)
 {
-  atm_autofd int from_fd = -1;
+  struct stat st;
 
-  if (entry->rendered != NULL
-          ? !atm_create_file_at (dir_fd, name, entry->rendered, entry->mode, error)
-          : !atm_open_beneath (plan->hostfs_fd, entry->source, O_RDONLY | O_NOFOLLOW, &from_fd,
-                               error)
-                || !atm_copy_file_at (from_fd, dir_fd, name, entry->mode, error))
-    return atm_prefix_error (error, "%s", entry->path);
-  return TRUE;
+  return fstatat (deployment_fd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode);
 }
 
 static gboolean
-create_entry (const AtmHostPlan *plan, const Entry *entry, GError **error)
+stage_file (const AtmHostPlan *plan, const Entry *entry, gboolean may_link, int dir_fd,
+            const char *name, GError **error)
 {
-  atm_autofd int dir_fd = -1;
-  g_autofree char *name = NULL;
+  g_autofree char *folder = g_path_get_dirname (entry->source);
+  g_autofree char *source = g_path_get_basename (entry->source);
+  atm_autofd int source_fd = -1, from_fd = -1;
 
-  if (!open_folder (plan->host_fd, entry->path, TRUE, &dir_fd, &name, error))
+  if (entry->rendered != NULL)
+    return atm_create_file_at (dir_fd, name, entry->rendered, entry->mode, error);
+  if (!atm_open_beneath (plan->hostfs_fd, folder, O_RDONLY | O_DIRECTORY, &source_fd, error))
     return FALSE;
-  switch (entry->kind)
-    {
-    case ENTRY_FOLDER:
-      if (mkdirat (dir_fd, name, entry->mode) < 0 && errno != EEXIST)
-        return atm_throw_errno (error, "Creating the folder %s", entry->path);
-      break;
-    case ENTRY_LINK:
-      if (symlinkat (entry->target, dir_fd, name) < 0)
-        return atm_throw_errno (error, "Creating the link %s", entry->path);
-      break;
-    case ENTRY_FILE:
-      if (!create_file (plan, entry, dir_fd, name, error))
-        return FALSE;
-      break;
-    }
-  if (fsync (dir_fd) < 0)
-    return atm_throw_errno (error, "Syncing the folder of %s", entry->path);
+  if (may_link && linkat (source_fd, source, dir_fd, name, 0) == 0)
+    return TRUE;
+  /* another file system, or more links than it can count */
+  return atm_open_beneath (source_fd, source, O_RDONLY | O_NOFOLLOW, &from_fd, error)
+         && atm_copy_file_at (from_fd, dir_fd, name, entry->mode, error);
+}
+
+static gboolean
+stage_entry (const AtmHostPlan *plan, const Entry *entry, gboolean may_link, int root_fd,
+             GError **error)
+{
+  g_autofree char *name = NULL;
+  atm_autofd int dir_fd = -1;
+
+  if (!atm_host_path_open_folder (root_fd, entry->path, TRUE, &dir_fd, &name, error))
+    return FALSE;
+  if (entry->kind == ATM_HOST_FILE)
+    return stage_file (plan, entry, may_link, dir_fd, name, error);
+  if (entry->kind == ATM_HOST_LINK)
+    return symlinkat (entry->target, dir_fd, name) == 0
+           || atm_throw_errno (error, "Creating the link %s", entry->path);
+  if ((mkdirat (dir_fd, name, 0700) < 0 && errno != EEXIST)
+      || fchmodat (dir_fd, name, entry->mode, 0) < 0)
+    return atm_throw_errno (error, "Creating the folder %s", entry->path);
   return TRUE;
 }
 
 gboolean
-atm_host_plan_apply (const AtmHostPlan *plan, GPtrArray *created, GCancellable *cancellable,
-                     GError **error)
+atm_host_plan_stage (const AtmHostPlan *plan, int deployment_fd, GError **error)
 {
+  gboolean may_link = owns_rootfs (deployment_fd);
+  atm_autofd int root_fd = -1;
+
+  if (mkdirat (deployment_fd, ATM_HOSTFILES_FOLDER, 0700) < 0)
+    return atm_throw_errno (error, "Creating the folder of host files in the deployment");
+  if (!atm_open_dir_at (deployment_fd, ATM_HOSTFILES_FOLDER, &root_fd, error))
+    return FALSE;
   for (guint i = 0; i < plan->entries->len; i++)
     {
       const Entry *entry = plan->entries->pdata[i];
 
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !create_entry (plan, entry, error))
-        return FALSE;
-      g_ptr_array_add (created, g_strdup (entry->path));
+      if (!stage_entry (plan, entry, may_link, root_fd, error))
+        return atm_prefix_error (error, "Keeping the host file %s in the deployment", entry->path);
     }
   return TRUE;
-}
-
-/* ---- removal (5.1) ---- */
-
-static void
-note (GPtrArray *notices, char *text)
-{
-  if (notices != NULL)
-    g_ptr_array_add (notices, text);
-  else
-    g_free (text);
-}
-
-void
-atm_hostfs_remove (int host_fd, GHashTable *checksums, GPtrArray *notices)
-{
-  GHashTableIter iter;
-  gpointer path, recorded;
-
-  g_hash_table_iter_init (&iter, checksums);
-  while (g_hash_table_iter_next (&iter, &path, &recorded))
-    {
-      g_autofree char *current = checksum_on_host (host_fd, path);
-      g_autofree char *name = NULL;
-      g_autoptr (GError) error = NULL;
-      atm_autofd int dir_fd = -1;
-
-      if (!g_str_equal (current, recorded))
-        note (notices, g_strdup_printf ("Will not delete %s as it was manually modified.",
-                                        (const char *) path));
-      else if (!open_folder (host_fd, path, FALSE, &dir_fd, &name, &error))
-        note (notices, g_strdup_printf ("%s, going on without it", error->message));
-      else if (unlinkat (dir_fd, name, 0) < 0 && errno != ENOENT && errno != EISDIR
-               && errno != EPERM)
-        note (notices, g_strdup_printf ("Removing %s: %s, going on without it", (const char *) path,
-                                        g_strerror (errno)));
-    }
 }

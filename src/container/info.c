@@ -77,6 +77,8 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
     { "image", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, image), ATM_JSON_NULLABLE },
     { "revision", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, revision), ATM_JSON_NULLABLE },
     { "ostree-commit", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, commit), ATM_JSON_NULLABLE },
+    { "accepted-by", ATM_JSON_STRING_ARRAY, G_STRUCT_OFFSET (AtmInfo, accepted_by),
+      ATM_JSON_NULLABLE },
     { "created", ATM_JSON_INT, G_STRUCT_OFFSET (AtmInfo, created_unix), ATM_JSON_NULLABLE },
     { "has-container-service", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (AtmInfo, has_service),
       ATM_JSON_NULLABLE },
@@ -91,6 +93,7 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
     { "remote", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, remote), ATM_JSON_NULLABLE },
     { "use-links", ATM_JSON_BOOLEAN, G_STRUCT_OFFSET (AtmInfo, use_links), ATM_JSON_NULLABLE },
     { "runtime", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, runtime), ATM_JSON_NULLABLE },
+    { "volumes", ATM_JSON_STRING_MAP, G_STRUCT_OFFSET (AtmInfo, volumes), ATM_JSON_NULLABLE },
   };
   const AtmJsonField fields[] = {
     { "values", ATM_JSON_OBJECT, G_STRUCT_OFFSET (Document, values), ATM_JSON_MANDATORY },
@@ -145,6 +148,7 @@ atm_info_free (AtmInfo *info)
   g_free (info->image);
   g_free (info->revision);
   g_free (info->commit);
+  g_strfreev (info->accepted_by);
   g_clear_pointer (&info->values, g_hash_table_unref);
   g_clear_pointer (&info->installed_files, g_hash_table_unref);
   g_strfreev (info->installed_templates);
@@ -152,6 +156,7 @@ atm_info_free (AtmInfo *info)
   g_free (info->system_package);
   g_free (info->remote);
   g_free (info->runtime);
+  g_clear_pointer (&info->volumes, g_hash_table_unref);
   g_free (info);
 }
 
@@ -191,6 +196,16 @@ add_map (JsonBuilder *builder, const char *name, GHashTable *map)
 }
 
 static void
+add_strings (JsonBuilder *builder, const char *name, char **strings)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_array (builder);
+  for (char **string = strings; string != NULL && *string != NULL; string++)
+    json_builder_add_string_value (builder, *string);
+  json_builder_end_array (builder);
+}
+
+static void
 add_file_names (JsonBuilder *builder, GHashTable *installed_files)
 {
   g_autoptr (GList) keys = sorted_keys (installed_files);
@@ -219,11 +234,7 @@ atm_info_to_bytes (const AtmInfo *info)
   add_boolean (builder, "has-container-service", info->has_service);
   add_file_names (builder, info->installed_files);
   add_map (builder, "installed-files-checksum", info->installed_files);
-  json_builder_set_member_name (builder, "installed-files-template");
-  json_builder_begin_array (builder);
-  for (char **path = info->installed_templates; path != NULL && *path != NULL; path++)
-    json_builder_add_string_value (builder, *path);
-  json_builder_end_array (builder);
+  add_strings (builder, "installed-files-template", info->installed_templates);
   add_map (builder, "rename-installed-files", info->rename_files);
   /* No packages of ours, but the Python tool's rollback asks. */
   add_string (builder, "rpm-installed", NULL);
@@ -231,6 +242,10 @@ atm_info_to_bytes (const AtmInfo *info)
   add_string (builder, "remote", info->remote);
   add_boolean (builder, "use-links", info->use_links);
   add_string (builder, "runtime", info->runtime);
+  if (info->volumes != NULL)
+    add_map (builder, "volumes", info->volumes);
+  if (info->accepted_by != NULL)
+    add_strings (builder, "accepted-by", info->accepted_by);
   json_builder_end_object (builder);
 
   root = json_builder_get_root (builder);

@@ -10,9 +10,11 @@
 /* All pointers (owned). */
 typedef struct
 {
-  char *image;    /* the reference as recorded */
-  char *revision; /* (nullable): image id */
-  char *commit;   /* (nullable): “ostree-commit” */
+  char *image;        /* the reference as recorded */
+  char *revision;     /* (nullable): image id */
+  char *commit;       /* (nullable): “ostree-commit” */
+  char **accepted_by; /* (nullable): “accepted-by”: fingerprints of keys, or types of requirements
+                         of the policy; missing in those of the Python tool */
   gint64 created_unix;
   GHashTable *values;          /* string to string */
   gboolean has_service;        /* “has-container-service”, default TRUE */
@@ -22,7 +24,9 @@ typedef struct
   char *system_package;        /* (nullable) */
   char *remote;                /* (nullable): --rootfs */
   gboolean use_links;
-  char *runtime; /* (nullable): path; the default one if missing */
+  char *runtime;       /* (nullable): path; the default one if missing */
+  GHashTable *volumes; /* (nullable): “volumes”: path in the container to its state folder, for an
+                          image without /exports */
 } AtmInfo;
 
 AtmInfo *atm_info_new (void);

@@ -129,6 +129,28 @@ read_target (int checkout_fd, const char *name, char **entry_out, GError **error
 }
 
 gboolean
+atm_container_get_current (int checkout_fd, const char *name, int *number_out, GError **error)
+{
+  g_autofree char *entry = NULL;
+  struct stat st;
+
+  if (fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    {
+      if (errno != ENOENT)
+        return atm_throw_errno (error, "Looking at container %s", name);
+      *number_out = -1;
+      return TRUE;
+    }
+  if (!S_ISLNK (st.st_mode))
+    return atm_throw (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_DAMAGED,
+                      "“%s” is no link to a deployment", name);
+  if (!read_target (checkout_fd, name, &entry, error))
+    return FALSE;
+  *number_out = entry[strlen (entry) - 1] - '0';
+  return TRUE;
+}
+
+gboolean
 atm_container_load (int checkout_fd, const char *name, AtmContainer **container_out, GError **error)
 {
   g_autoptr (AtmContainer) container = g_new0 (AtmContainer, 1);

@@ -116,6 +116,13 @@ remove_names (GHashTable *table, const char *const *names)
     g_hash_table_remove (table, names[i]);
 }
 
+/* Only the Python tool stored forced variables, and with them everything it had supplied. */
+static gboolean
+is_pythons (GHashTable *stored)
+{
+  return g_hash_table_contains (stored, "EXEC_START");
+}
+
 /* What the user said: @set over @stored, without what is not for the user to say. */
 static GHashTable *
 dup_user_values (GHashTable *set, GHashTable *stored)
@@ -125,8 +132,7 @@ dup_user_values (GHashTable *set, GHashTable *stored)
   if (stored != NULL)
     {
       put_all (table, stored);
-      /* Only the Python tool stored forced variables, and with them everything it had supplied. */
-      if (g_hash_table_contains (stored, "EXEC_START"))
+      if (is_pythons (stored))
         remove_names (table, frozen_by_python);
     }
   if (set != NULL)
@@ -278,6 +284,36 @@ atm_values_to_store (GHashTable *values, GHashTable *set, GHashTable *stored)
 
   put (table, "UUID", g_hash_table_lookup (values, "UUID"));
   return g_steal_pointer (&table);
+}
+
+GHashTable *
+atm_values_dup_kept (GHashTable *stored, const AtmExports *exports)
+{
+  g_autoptr (GHashTable) table = dup_user_values (NULL, stored);
+  GHashTableIter iter;
+  gpointer name, value;
+
+  if (exports == NULL || !is_pythons (stored))
+    return g_steal_pointer (&table);
+  g_hash_table_iter_init (&iter, exports->default_values);
+  while (g_hash_table_iter_next (&iter, &name, &value))
+    if (!g_str_equal (name, "UUID") && g_strcmp0 (g_hash_table_lookup (table, name), value) == 0)
+      g_hash_table_remove (table, name);
+  return g_steal_pointer (&table);
+}
+
+gboolean
+atm_values_would_change (GHashTable *set, GHashTable *stored)
+{
+  GHashTableIter iter;
+  gpointer name, value;
+
+  g_hash_table_iter_init (&iter, set);
+  while (g_hash_table_iter_next (&iter, &name, &value))
+    if (atm_values_get_kind (name) != ATM_VALUE_FORCED
+        && g_strcmp0 (g_hash_table_lookup (stored, name), value) != 0)
+      return TRUE;
+  return FALSE;
 }
 
 AtmValueKind

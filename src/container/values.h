@@ -51,6 +51,27 @@ GHashTable *atm_values_resolve (const AtmExports *exports, const AtmToolValues *
  */
 GHashTable *atm_values_to_store (GHashTable *values, GHashTable *set, GHashTable *stored);
 
+/**
+ * atm_values_dup_kept:
+ * @stored: (borrowed) (element-type utf8 utf8): “values” of the deployment that is to be replaced
+ * @exports: (borrowed) (nullable): of that deployment's image, as far as they are known
+ *
+ * The Python tool stored all values it had used, the defaults of the image among them. One that is
+ * what @exports has as its default was not set by anybody (system-image.md 3.5).
+ *
+ * Returns: (transfer full) (element-type utf8 utf8): what stays at an update
+ */
+GHashTable *atm_values_dup_kept (GHashTable *stored, const AtmExports *exports);
+
+/**
+ * atm_values_would_change:
+ * @set: (borrowed) (element-type utf8 utf8): from --set
+ * @stored: (borrowed) (element-type utf8 utf8)
+ *
+ * Returns: whether @set says anything that @stored does not; forced variables do not count
+ */
+gboolean atm_values_would_change (GHashTable *set, GHashTable *stored);
+
 typedef enum
 {
   ATM_VALUE_FORCED,   /* computed anew each time, whatever the user says */

@@ -36,6 +36,31 @@ atm_volume_free (AtmVolume *volume)
   g_free (volume);
 }
 
+GHashTable *
+atm_volumes_to_map (GPtrArray *volumes)
+{
+  GHashTable *map = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  for (guint i = 0; i < volumes->len; i++)
+    {
+      const AtmVolume *volume = volumes->pdata[i];
+
+      g_hash_table_insert (map, g_strdup (volume->path), g_strdup (volume->source));
+    }
+  return map;
+}
+
+GPtrArray *
+atm_volumes_from_map (GHashTable *map)
+{
+  GPtrArray *volumes = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_volume_free);
+  g_autoptr (GList) paths = g_list_sort (g_hash_table_get_keys (map), (GCompareFunc) g_strcmp0);
+
+  for (GList *l = paths; l != NULL; l = l->next)
+    g_ptr_array_add (volumes, atm_volume_new (l->data, g_hash_table_lookup (map, l->data)));
+  return volumes;
+}
+
 static gboolean
 read_fd_path (int fd, char **path_out, GError **error)
 {

@@ -19,6 +19,22 @@ void atm_volume_free (AtmVolume *volume);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmVolume, atm_volume_free)
 
 /**
+ * atm_volumes_to_map:
+ * @volumes: (borrowed) (element-type AtmVolume)
+ *
+ * Returns: (transfer full) (element-type utf8 utf8): path in the container to folder of the host,
+ * as `info` has it
+ */
+GHashTable *atm_volumes_to_map (GPtrArray *volumes);
+
+/**
+ * atm_volumes_from_map:
+ *
+ * Returns: (transfer full) (element-type AtmVolume): the volumes of @map, by path
+ */
+GPtrArray *atm_volumes_from_map (GHashTable *map);
+
+/**
  * atm_volumes_fill:
  * @volumes: (borrowed) (element-type AtmVolume)
  * @store: (borrowed): has the image

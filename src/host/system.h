@@ -26,6 +26,7 @@ typedef struct
   char *default_signer;  /* (nullable): these two from atomic.conf */
   char *gnupg_homedir;   /* (nullable) */
   guint downloads;       /* max-parallel-downloads of atomic.conf; 0: it says nothing */
+  gboolean no_wait;      /* --no-wait: fail rather than wait for another atomic process */
 } AtmSystem;
 
 /**

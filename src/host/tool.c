@@ -210,3 +210,23 @@ atm_tmpfiles_remove (const char *path, GCancellable *cancellable, GError **error
 {
   return run_tmpfiles ("--remove", path, cancellable, error);
 }
+
+/* One problem in each line of what systemd-analyze says. */
+gboolean
+atm_unit_verify (const char *path, char ***problems_out, GCancellable *cancellable, GError **error)
+{
+  const char *const argv[]
+      = { "systemd-analyze", "--recursive-errors=no", "--man=no", "verify", path, NULL };
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *output = NULL;
+  gboolean ended = FALSE;
+
+  if (!run (argv, ATM_UNIT_VERIFY_SEC, &process, &ended, &output, cancellable, error))
+    return FALSE;
+  if (!ended)
+    return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_FAILED,
+                      "systemd-analyze verify %s: it did not end within %d s", path,
+                      ATM_UNIT_VERIFY_SEC);
+  *problems_out = g_strsplit (g_strchomp (output), "\n", ATM_UNIT_PROBLEMS_MAX);
+  return TRUE;
+}

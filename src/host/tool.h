@@ -3,7 +3,7 @@
 
 #include <gio/gio.h>
 
-/* Programs of the host that we run: the OCI runtime, systemd-tmpfiles. */
+/* Programs of the host that we run: the OCI runtime, systemd-tmpfiles, systemd-analyze. */
 
 #define ATM_TOOL_ERROR (atm_tool_error_quark ())
 GQuark atm_tool_error_quark (void);
@@ -54,3 +54,23 @@ gboolean atm_tmpfiles_create (const char *path, GCancellable *cancellable, GErro
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_tmpfiles_remove (const char *path, GCancellable *cancellable, GError **error);
+
+/* How long systemd may take to verify a unit; problems beyond so many are not told. */
+#define ATM_UNIT_VERIFY_SEC 30
+#define ATM_UNIT_PROBLEMS_MAX 32
+
+/**
+ * atm_unit_verify:
+ * @path: absolute path of a file with the name that the unit will have, as in “NAME.service”; it
+ *   need not be in a folder that systemd reads
+ * @problems_out: (out) (transfer full) (array zero-terminated=1): what systemd's own verification
+ *   says of this unit, in its words: unknown settings, programs that are missing, a cycle of the
+ *   order with the units of the host; empty if nothing
+ * @error: %ATM_TOOL_ERROR (%ATM_TOOL_ERROR_MISSING: no systemd-analyze; %ATM_TOOL_ERROR_FAILED: it
+ *   took longer than %ATM_UNIT_VERIFY_SEC), %G_IO_ERROR_CANCELLED
+ *
+ * Nothing is loaded into the running manager. What it says of other units is left out.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_unit_verify (const char *path, char ***problems_out, GCancellable *cancellable,
+                          GError **error);

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "container/deployment.h"
-#include "ops/lock.h"
+#include "container/plan.h"
+#include "ops/claim.h"
 #include "ops/pull.h"
 #include "ops/repository.h"
 #include "registry/partial.h"
@@ -17,9 +18,6 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/text.h"
-
-/* Of the names of deployments that are being built (container/deployment.h). */
-#define RANDOM_DIGITS 6
 
 void
 atm_image_pruned_clear (AtmImagePruned *pruned)
@@ -30,23 +28,13 @@ atm_image_pruned_clear (AtmImagePruned *pruned)
 
 /* ---- deployments without a container (system-image.md 8.4) ---- */
 
-/* The container that “NAME.N” or “.NAME.N.XXXXXX” is a deployment of; %NULL for other names. */
+/* The container that “NAME.N” is a deployment of; %NULL for other names. */
 static char *
 dup_container (const char *entry)
 {
-  const gboolean hidden = entry[0] == '.';
-  gsize length = strlen (entry);
+  const gsize length = strlen (entry);
   g_autofree char *name = NULL;
 
-  if (hidden)
-    {
-      if (length < RANDOM_DIGITS + 2 || entry[length - RANDOM_DIGITS - 1] != '.'
-          || strspn (entry + length - RANDOM_DIGITS, "0123456789abcdef") != RANDOM_DIGITS)
-        return NULL;
-      length -= RANDOM_DIGITS + 1;
-      entry++;
-      length--;
-    }
   if (length < 3 || entry[length - 2] != '.'
       || (entry[length - 1] != '0' && entry[length - 1] != '1'))
     return NULL;
@@ -63,11 +51,11 @@ is_left_over (const AtmSystem *system, int checkout_fd, const char *entry, const
   g_autofree char *unit = g_strconcat (system->unit_dir, "/", name, ".service", NULL);
   struct stat st;
 
-  if (fstatat (checkout_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR (st.st_mode))
+  if (fstatat (checkout_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return FALSE;
   if (entry[0] == '.')
     return TRUE;
-  if (fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+  if (!S_ISDIR (st.st_mode) || fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return FALSE;
   if (lstat (unit, &st) < 0)
     return TRUE;
@@ -91,19 +79,81 @@ list_entries (int checkout_fd, GPtrArray *entries, GError **error)
       return FALSE;
     }
   while ((entry = readdir (dir)) != NULL)
-    {
-      g_autofree char *name = dup_container (entry->d_name);
-
-      if (name != NULL)
-        g_ptr_array_add (entries, g_strdup (entry->d_name));
-    }
+    if (!g_str_equal (entry->d_name, ".") && !g_str_equal (entry->d_name, ".."))
+      g_ptr_array_add (entries, g_strdup (entry->d_name));
   closedir (dir);
+  return TRUE;
+}
+
+/* Entry to container: what may be left over. */
+static gboolean
+find_candidates (int checkout_fd, GHashTable **candidates_out, GError **error)
+{
+  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GHashTable) candidates = NULL;
+
+  if (!atm_container_list_left_overs (checkout_fd, &candidates, error)
+      || !list_entries (checkout_fd, entries, error))
+    return FALSE;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const char *entry = entries->pdata[i];
+      g_autofree char *name = entry[0] != '.' ? dup_container (entry) : NULL;
+      struct stat st;
+
+      if (name != NULL && fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        g_hash_table_insert (candidates, g_strdup (entry), g_steal_pointer (&name));
+    }
+  *candidates_out = g_steal_pointer (&candidates);
+  return TRUE;
+}
+
+/* Somebody who is at work on the container needs what there is of it; so does who is to go on with
+   an interrupted command. */
+static gboolean
+prune_candidate (const AtmSystem *system, int checkout_fd, const char *entry, const char *name,
+                 gboolean dry_run, const AtmReport *report, GPtrArray *gone, GError **error)
+{
+  const char *names[] = { name, NULL };
+  g_auto (AtmClaim) claim = { 0 };
+  gboolean taken = FALSE, planned = FALSE;
+
+  if (!atm_claim_try (&claim, system, names, &taken, error)
+      || !atm_plan_is_pending (checkout_fd, name, &planned, error))
+    return FALSE;
+  if (!taken || planned || !is_left_over (system, checkout_fd, entry, name, report))
+    return TRUE;
+  if (!dry_run && !atm_remove_tree_at (checkout_fd, entry, error))
+    return FALSE;
+  g_ptr_array_add (gone, g_strdup (entry));
   return TRUE;
 }
 
 static gboolean
 prune_deployments (const AtmSystem *system, gboolean dry_run, const AtmReport *report,
-                   GPtrArray *gone, GCancellable *cancellable, GError **error)
+                   GPtrArray *gone, GError **error)
+{
+  g_autoptr (GHashTable) candidates = NULL;
+  g_autoptr (GList) entries = NULL;
+  atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (checkout_fd < 0)
+    return errno == ENOENT || atm_throw_errno (error, "Opening the folder %s", system->checkout);
+  if (!find_candidates (checkout_fd, &candidates, error))
+    return FALSE;
+  entries = g_list_sort (g_hash_table_get_keys (candidates), (GCompareFunc) g_strcmp0);
+  for (GList *l = entries; l != NULL; l = l->next)
+    if (!prune_candidate (system, checkout_fd, l->data, g_hash_table_lookup (candidates, l->data),
+                          dry_run, report, gone, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- layers and objects ---- */
+
+/* Of every deployment, also of those that wait, are kept aside or are being built. */
+static gboolean
+list_kept_commits (const AtmSystem *system, GHashTable *keep, GError **error)
 {
   g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (g_free);
   atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -114,39 +164,14 @@ prune_deployments (const AtmSystem *system, gboolean dry_run, const AtmReport *r
     return FALSE;
   for (guint i = 0; i < entries->len; i++)
     {
-      const char *entry = entries->pdata[i];
-      g_autofree char *name = dup_container (entry);
-      g_auto (AtmLock) lock = ATM_LOCK_INIT;
-      struct stat st;
+      g_autoptr (GBytes) bytes = NULL;
+      g_autoptr (AtmInfo) info = NULL;
+      atm_autofd int fd = -1;
 
-      if (entry[0] != '.' && fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        continue;
-      if (!atm_lock_take (&lock, system->run_dir, name, report, cancellable, error))
-        return FALSE;
-      if (!is_left_over (system, checkout_fd, entry, name, report))
-        continue;
-      if (!dry_run && !atm_remove_tree_at (checkout_fd, entry, error))
-        return FALSE;
-      g_ptr_array_add (gone, g_strdup (entry));
-    }
-  return TRUE;
-}
-
-/* ---- layers and objects ---- */
-
-static gboolean
-list_kept_commits (const AtmSystem *system, GHashTable *keep, GError **error)
-{
-  g_autoptr (GPtrArray) installed = NULL;
-
-  if (!atm_repository_list_installed (system, &installed, error))
-    return FALSE;
-  for (guint i = 0; i < installed->len; i++)
-    {
-      const AtmInstalled *deployment = installed->pdata[i];
-
-      if (deployment->info != NULL && deployment->info->commit != NULL)
-        g_hash_table_add (keep, g_strdup (deployment->info->commit));
+      if (atm_open_dir_at (checkout_fd, entries->pdata[i], &fd, NULL)
+          && atm_read_file_at (fd, "info", FALSE, ATM_INFO_MAX_BYTES, &bytes, NULL)
+          && atm_info_parse (bytes, &info, NULL) && info->commit != NULL)
+        g_hash_table_add (keep, g_strdup (info->commit));
     }
   return TRUE;
 }
@@ -201,8 +226,14 @@ atm_image_prune (const AtmSystem *system, gboolean dry_run, const AtmReport *rep
   g_autoptr (GError) local = NULL;
   g_auto (AtmPruned) pruned = { 0 };
   g_auto (AtmImagePruned) result = { 0 };
+  g_auto (AtmClaim) none = { 0 };
 
-  if (!prune_deployments (system, dry_run, report, deployments, cancellable, error))
+  if (!dry_run && !atm_claim_recover_others (&none, system, FALSE, report, &local))
+    {
+      atm_report (report, ATM_REPORT_NOTICE, "%s", local->message);
+      g_clear_error (&local);
+    }
+  if (!prune_deployments (system, dry_run, report, deployments, error))
     return FALSE;
   if (!atm_repository_open (system, &store, cancellable, &local))
     {

@@ -2,22 +2,20 @@
 #include "ops/install.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "container/bundle.h"
 #include "container/deployment.h"
-#include "container/hostfs.h"
-#include "container/unit.h"
+#include "container/plan.h"
 #include "container/values.h"
-#include "container/volume.h"
 #include "host/file.h"
 #include "host/systemd.h"
 #include "host/tool.h"
+#include "ops/build.h"
+#include "ops/claim.h"
 #include "ops/judge.h"
-#include "ops/lock.h"
 #include "ops/open.h"
 #include "ops/pull.h"
+#include "ops/switch.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -37,15 +35,11 @@ typedef struct
   char *tmpfiles_name;
   int checkout_fd;
   int host_fd;
-  int rootfs_fd; /* the checked-out root file system, or the shared one */
 
   AtmStore *store;
   AtmStoredImage *image;
-  AtmExports *exports;
-  GPtrArray *volumes;
-  GBytes *unit;
-  GBytes *tmpfiles; /* (nullable) */
-  AtmHostPlan *host_plan;
+  char *verdict; /* (nullable): today's, of an image that was stored */
+  AtmBuild *build;
 } Install;
 
 static void
@@ -57,97 +51,17 @@ install_clear (Install *install)
   g_clear_pointer (&install->set, g_hash_table_unref);
   g_free (install->unit_name);
   g_free (install->tmpfiles_name);
+  atm_build_free (install->build);
   atm_fd_clear (&install->checkout_fd);
   atm_fd_clear (&install->host_fd);
-  atm_fd_clear (&install->rootfs_fd);
+  g_free (install->verdict);
   atm_stored_image_free (install->image);
   atm_store_free (install->store);
-  atm_exports_free (install->exports);
-  g_clear_pointer (&install->volumes, g_ptr_array_unref);
-  g_clear_pointer (&install->unit, g_bytes_unref);
-  g_clear_pointer (&install->tmpfiles, g_bytes_unref);
-  atm_host_plan_free (install->host_plan);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Install, install_clear)
 
-/* What was changed outside the deployment's own folder, to be undone unless all went well. */
-typedef struct
-{
-  const Install *install; /* (borrowed) (nullable) */
-  AtmSystemd *systemd;    /* (owned) (nullable) */
-  GPtrArray *host_files;  /* (owned) (nullable): paths that were created */
-  gboolean container;
-  gboolean unit;
-  gboolean tmpfiles;
-  gboolean enabled;
-} Undo;
-
-static void
-undo_host_files (const Install *install, GPtrArray *paths)
-{
-  g_autoptr (GHashTable) checksums = atm_host_plan_dup_checksums (install->host_plan);
-  g_autoptr (GHashTable) created = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-
-  for (guint i = 0; i < paths->len; i++)
-    g_hash_table_insert (created, g_strdup (paths->pdata[i]),
-                         g_strdup (g_hash_table_lookup (checksums, paths->pdata[i])));
-  atm_hostfs_remove (install->host_fd, created, NULL);
-}
-
-/* Goes on after a failure: each step is worth trying, and the first error is the one to report. */
-static void
-undo_clear (Undo *undo)
-{
-  const Install *install = undo->install;
-  g_autoptr (GError) error = NULL;
-
-  if (install != NULL)
-    {
-      if (undo->enabled && !atm_systemd_disable (undo->systemd, install->unit_name, &error))
-        g_clear_error (&error);
-      if (undo->unit
-          && !atm_host_file_remove (install->system->unit_dir, install->unit_name, &error))
-        g_clear_error (&error);
-      if (undo->tmpfiles
-          && !atm_host_file_remove (install->system->tmpfiles_dir, install->tmpfiles_name, &error))
-        g_clear_error (&error);
-      if (undo->host_files != NULL)
-        undo_host_files (install, undo->host_files);
-      if (undo->systemd != NULL && !atm_systemd_reload (undo->systemd, &error))
-        g_clear_error (&error);
-      if (undo->container && !atm_container_remove (install->checkout_fd, install->name, &error))
-        g_clear_error (&error);
-    }
-  atm_systemd_free (undo->systemd);
-  g_clear_pointer (&undo->host_files, g_ptr_array_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Undo, undo_clear)
-
 /* ---- step 1: is it possible at all? ---- */
-
-/* --rootfs=PATH is the folder of a deployment or a root file system itself (command.md 2.2). */
-static gboolean
-find_remote (Install *install, const char *path, GError **error)
-{
-  g_autofree char *below = g_build_filename (path, "rootfs", NULL);
-  g_autofree char *usr = g_build_filename (path, "usr", NULL);
-  const char *found = g_file_test (below, G_FILE_TEST_IS_DIR) ? below : path;
-  g_autofree char *real = NULL;
-
-  if (found == path && !g_file_test (usr, G_FILE_TEST_IS_DIR))
-    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                      "--rootfs=%s: neither %s nor %s is there, so it is no root file system", path,
-                      below, usr);
-  real = realpath (found, NULL);
-  if (real == NULL)
-    return atm_throw_errno (error, "--rootfs=%s", path);
-  install->remote = g_steal_pointer (&real);
-  atm_report (install->report, ATM_REPORT_STEP,
-              "The remote rootfs for this container is set to be %s", install->remote);
-  return TRUE;
-}
 
 static gboolean
 prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *origin,
@@ -164,7 +78,8 @@ prepare (Install *install, const AtmInstallOptions *options, const AtmOrigin *or
   install->host_fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (install->host_fd < 0)
     return atm_throw_errno (error, "Opening the folder /");
-  return (options->rootfs == NULL || find_remote (install, options->rootfs, error))
+  return (options->rootfs == NULL
+          || atm_build_find_remote (options->rootfs, install->report, &install->remote, error))
          && atm_container_check_name (install->name, error)
          && atm_values_parse_set (options->set, &install->set, error)
          && atm_runtime_probe (install->runtime_path, &install->runtime, install->cancellable,
@@ -219,6 +134,7 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
   if (!allowed)
     return FALSE;
   install->image = g_steal_pointer (&image);
+  install->verdict = atm_verdict_to_json (verdict);
   return TRUE;
 }
 
@@ -233,137 +149,27 @@ get_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *pull
                       install->cancellable, error);
 }
 
-static gboolean
-parse_config (const Install *install, AtmImageConfig **config_out, GError **error)
-{
-  g_autoptr (AtmManifest) manifest = NULL;
-  const char *run = NULL;
-
-  if (!atm_manifest_parse (install->image->manifest, &manifest, error)
-      || !atm_config_parse (install->image->config, manifest, NULL, config_out, error))
-    return FALSE;
-  run = g_hash_table_lookup ((*config_out)->labels, "atomic.run");
-  if (g_strcmp0 (run, "once") == 0)
-    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                      "%s is an image to be run once (label atomic.run=once), not a service; "
-                      "this version installs services only",
-                      install->image->reference);
-  return TRUE;
-}
-
 /* ---- step 3: the deployment, under a name that nobody looks at ---- */
 
-static AtmInfo *
-make_info (const Install *install, GHashTable *values)
+static gboolean
+build (Install *install, GError **error)
 {
-  AtmInfo *info = atm_info_new ();
-
-  info->image = g_strdup (install->image->reference);
-  info->revision = g_strdup (g_hash_table_lookup (values, "IMAGE_ID"));
-  info->commit = g_strdup (install->image->commit);
-  info->created_unix = g_get_real_time () / G_USEC_PER_SEC;
-  g_clear_pointer (&info->values, g_hash_table_unref);
-  info->values = atm_values_to_store (values, install->set, NULL);
-  info->has_service = !install->exports->no_service;
-  info->system_package = g_strdup ("no");
-  info->use_links = install->exports->use_links;
-  g_clear_pointer (&info->installed_files, g_hash_table_unref);
-  info->installed_files = atm_host_plan_dup_checksums (install->host_plan);
-  info->rename_files = atm_host_plan_dup_renames (install->host_plan);
-  info->installed_templates = g_strdupv (install->exports->installed_templates);
-  info->runtime = g_strdup (install->runtime_path);
-  info->remote = g_strdup (install->remote);
-  return info;
-}
-
-static GHashTable *
-resolve_values (const Install *install)
-{
-  const AtmSystem *system = install->system;
-  g_autofree char *destdir = g_strdup_printf ("%s/%s.0", system->checkout, install->name);
-  const AtmToolValues tool = {
+  const AtmBuildOptions options = {
     .name = install->name,
-    .destdir = destdir,
-    .image_name = install->image->reference,
-    .image_id
-    = system->force_image_id != NULL ? system->force_image_id : install->image->digest.hex,
+    .number = 0,
+    .checkout_fd = install->checkout_fd,
+    .host_fd = install->host_fd,
     .runtime = install->runtime_path,
-    .pid_file = install->runtime.has_pid_file,
-    .no_cgroups = install->runtime.no_cgroups,
-    .atomic = system->program,
+    .abilities = install->runtime,
+    .remote = install->remote,
+    .set = install->set,
+    .store = install->store,
+    .image = install->image,
+    .verdict = install->verdict,
   };
 
-  return atm_values_resolve (install->exports, &tool, install->set, NULL);
-}
-
-static gboolean
-read_exports (Install *install, AtmDeployment *deployment, GError **error)
-{
-  if ((install->remote != NULL
-           ? !atm_open_dir_at (AT_FDCWD, install->remote, &install->rootfs_fd, error)
-           : !atm_open_dir_at (atm_deployment_get_fd (deployment), "rootfs", &install->rootfs_fd,
-                               error))
-      || !atm_exports_read (install->rootfs_fd, install->image->reference, &install->exports,
-                            error))
-    return FALSE;
-  if (!install->exports->found)
-    {
-      atm_report (install->report, ATM_REPORT_NOTICE,
-                  "Warning: /exports directory not found.  Default config files will be "
-                  "generated.");
-      atm_report (install->report, ATM_REPORT_NOTICE,
-                  "Warning: You may want to modify %s/%s.0/config.json", install->system->checkout,
-                  install->name);
-    }
-  return TRUE;
-}
-
-static void
-report_notices (const Install *install, GPtrArray *notices)
-{
-  for (guint i = 0; i < notices->len; i++)
-    atm_report (install->report, ATM_REPORT_NOTICE, "%s: %s", install->image->reference,
-                (const char *) notices->pdata[i]);
-}
-
-/* Renders everything before anything outside of the deployment is touched. */
-static gboolean
-build (Install *install, AtmDeployment *deployment, const AtmImageConfig *config, GError **error)
-{
-  g_autoptr (GHashTable) values = NULL;
-  g_autoptr (AtmBundle) bundle = NULL;
-  g_autoptr (AtmInfo) info = NULL;
-  g_autoptr (GBytes) info_bytes = NULL;
-  g_auto (GStrv) mount_points = NULL;
-  g_auto (GStrv) sources = NULL;
-  g_autofree char *tmpfiles_copy = g_strdup_printf ("tmpfiles-%s.conf", install->name);
-
-  if (!read_exports (install, deployment, error))
-    return FALSE;
-  values = resolve_values (install);
-  if (!atm_bundle_render (install->exports, values, config, install->rootfs_fd, &bundle, error)
-      || !atm_unit_render (install->exports, values, config, bundle, &install->unit, error)
-      || !atm_tmpfiles_render (install->exports, values, bundle, &install->tmpfiles, error)
-      || !atm_hostfs_plan (install->rootfs_fd, install->host_fd, install->exports, values,
-                           &install->host_plan, error))
-    return FALSE;
-  if (install->remote != NULL)
-    atm_bundle_set_root_path (bundle, install->remote);
-  report_notices (install, bundle->notices);
-  report_notices (install, atm_host_plan_get_notices (install->host_plan));
-
-  install->volumes = g_ptr_array_ref (bundle->volumes);
-  info = make_info (install, values);
-  info_bytes = atm_info_to_bytes (info);
-  mount_points = atm_bundle_dup_mount_points (bundle, &sources);
-  /* config.json and info hold values, which may be secrets. */
-  return (install->remote != NULL
-          || atm_deployment_add_mount_points (deployment, mount_points, sources, error))
-         && atm_deployment_write (deployment, "config.json", bundle->text, 0600, error)
-         && atm_deployment_write (deployment, "info", info_bytes, 0600, error)
-         && atm_deployment_write (deployment, install->unit_name, install->unit, 0644, error)
-         && (install->tmpfiles == NULL
-             || atm_deployment_write (deployment, tmpfiles_copy, install->tmpfiles, 0644, error));
+  return atm_build (install->system, &options, install->report, &install->build,
+                    install->cancellable, error);
 }
 
 /* ---- step 4: the host ---- */
@@ -387,144 +193,20 @@ check_host (const Install *install, GError **error)
   return TRUE;
 }
 
-/* An image that only brings files for the host needs no root file system any more. */
-static void
-drop_rootfs (const Install *install)
-{
-  g_autofree char *deployment = g_strconcat (install->name, ".0", NULL);
-  g_autoptr (GError) error = NULL;
-  atm_autofd int fd = -1;
-
-  if (!atm_open_dir_at (install->checkout_fd, deployment, &fd, &error)
-      || !atm_remove_tree_at (fd, "rootfs", &error))
-    atm_report (install->report, ATM_REPORT_NOTICE, "%s, going on without it", error->message);
-}
-
-static gboolean
-create_host_files (const Install *install, Undo *undo, GError **error)
-{
-  gboolean created = FALSE;
-
-  undo->host_files = g_ptr_array_new_with_free_func (g_free);
-  created = atm_host_plan_apply (install->host_plan, undo->host_files, install->cancellable, error);
-  for (guint i = 0; created && i < undo->host_files->len; i++)
-    atm_report (install->report, ATM_REPORT_STEP, "Created file %s",
-                (const char *) undo->host_files->pdata[i]);
-  return created;
-}
-
-/* Before tmpfiles, which make what is still missing. What was filled stays after a failure, as all
-   state does: nothing in it is in anybody's way. */
-static gboolean
-fill_volumes (const Install *install, GError **error)
-{
-  g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
-
-  if (install->volumes->len == 0)
-    return TRUE;
-  if (!atm_volumes_fill (install->volumes, install->store, install->image->commit,
-                         install->rootfs_fd, notices, install->cancellable, error))
-    return FALSE;
-  report_notices (install, notices);
-  return TRUE;
-}
-
-static gboolean
-create_service_files (const Install *install, Undo *undo, GError **error)
-{
-  const AtmSystem *system = install->system;
-
-  if (!fill_volumes (install, error)
-      || !atm_host_file_create (system->unit_dir, install->unit_name, install->unit, error))
-    return FALSE;
-  undo->unit = TRUE;
-  if (install->tmpfiles == NULL)
-    return TRUE;
-  undo->tmpfiles = atm_host_file_create (system->tmpfiles_dir, install->tmpfiles_name,
-                                         install->tmpfiles, error);
-  return undo->tmpfiles;
-}
-
-static gboolean
-enable_service (const Install *install, Undo *undo, GError **error)
-{
-  const AtmReport *report = install->report;
-
-  if (undo->tmpfiles)
-    {
-      g_autofree char *path
-          = g_build_filename (install->system->tmpfiles_dir, install->tmpfiles_name, NULL);
-
-      atm_report (report, ATM_REPORT_STEP, "systemd-tmpfiles --create %s", path);
-      if (!atm_tmpfiles_create (path, install->cancellable, error))
-        return FALSE;
-    }
-  undo->enabled = TRUE;
-  atm_report (report, ATM_REPORT_STEP, "systemctl enable %s", install->name);
-  return atm_systemd_enable (undo->systemd, install->unit_name, error);
-}
-
-/* After the commit point: host files, unit, tmpfiles, systemd. */
-static gboolean
-activate (const Install *install, Undo *undo, GError **error)
-{
-  gboolean service = !install->exports->no_service;
-
-  if (!create_host_files (install, undo, error)
-      || (service && !create_service_files (install, undo, error))
-      || !atm_systemd_connect (&undo->systemd, error))
-    return FALSE;
-  /* also without a service: host files may be units and drop-ins */
-  atm_report (install->report, ATM_REPORT_STEP, "systemctl daemon-reload");
-  return atm_systemd_reload (undo->systemd, error)
-         && (!service || enable_service (install, undo, error))
-         && !g_cancellable_set_error_if_cancelled (install->cancellable, error);
-}
-
-static gboolean
-provide_rootfs (const Install *install, AtmDeployment *deployment, GError **error)
-{
-  int fd = atm_deployment_get_fd (deployment);
-
-  if (install->remote == NULL)
-    return atm_store_check_out (install->store, install->image->commit, fd, "rootfs",
-                                install->cancellable, error);
-  return symlinkat (install->remote, fd, "rootfs") == 0
-         || atm_throw_errno (error, "Creating the link rootfs");
-}
-
 static gboolean
 install_image (Install *install, const AtmOrigin *origin, const AtmPullOptions *pull,
                GError **error)
 {
-  const AtmSystem *system = install->system;
-  g_autoptr (AtmImageConfig) config = NULL;
-  g_autoptr (AtmDeployment) deployment = NULL;
-  g_auto (Undo) undo = { .install = install };
+  g_autoptr (AtmPlan) plan = atm_plan_new ("install");
+  g_autoptr (GPtrArray) deployments = g_ptr_array_new ();
 
   if (!check_host (install, error) || !get_image (install, origin, pull, error)
-      || !parse_config (install, &config, error)
-      || !atm_deployment_begin (install->checkout_fd, install->name, 0, &deployment, error))
+      || !build (install, error))
     return FALSE;
-
-  atm_report (install->report, ATM_REPORT_STEP, "Extracting to %s/%s.0", system->checkout,
-              install->name);
-  if (!provide_rootfs (install, deployment, error) || !build (install, deployment, config, error))
-    return atm_prefix_error (error, "%s", install->image->reference);
-  if (g_cancellable_set_error_if_cancelled (install->cancellable, error))
-    return FALSE;
-
-  undo.container = TRUE;
-  if (!atm_deployment_publish (deployment, error)
-      || !atm_deployment_make_current (install->checkout_fd, system->checkout, install->name, 0,
-                                       error)
-      || !activate (install, &undo, error))
-    return FALSE;
-
-  undo.install = NULL; /* nothing is left to be undone */
-  if (install->exports->no_service)
-    drop_rootfs (install);
-  return TRUE;
+  (void) atm_plan_add (plan, install->name, ATM_PLAN_NONE, 0);
+  g_ptr_array_add (deployments, install->build->deployment);
+  return atm_switch (install->system, plan, deployments, NULL, install->report,
+                     install->cancellable, error);
 }
 
 gboolean
@@ -537,15 +219,17 @@ atm_install (const AtmSystem *system, const AtmInstallOptions *options, const At
     .cancellable = cancellable,
     .checkout_fd = -1,
     .host_fd = -1,
-    .rootfs_fd = -1,
   };
   g_autoptr (AtmOrigin) origin = NULL;
-  g_auto (AtmLock) lock = ATM_LOCK_INIT;
+  g_auto (AtmClaim) claim = { 0 };
   gboolean present = FALSE;
+  const char *names[] = { NULL, NULL };
 
   if (!atm_open_origin (options->image, &origin, cancellable, error)
-      || !prepare (&install, options, origin, error)
-      || !atm_lock_take (&lock, system->run_dir, install.name, report, cancellable, error)
+      || !prepare (&install, options, origin, error))
+    return FALSE;
+  names[0] = install.name;
+  if (!atm_claim_take (&claim, system, names, report, cancellable, error)
       || !is_present (&install, &present, error))
     return FALSE;
   if (present)

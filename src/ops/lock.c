@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "host/holder.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/wait.h"
@@ -33,8 +34,8 @@ wait_for_lock (int fd, GCancellable *cancellable, GError **error)
 }
 
 gboolean
-atm_lock_take_file (AtmLock *lock, const char *path, const char *what, const AtmReport *report,
-                    GCancellable *cancellable, GError **error)
+atm_lock_take (AtmLock *lock, const char *path, const char *what, AtmLockMode mode,
+               const AtmReport *report, GCancellable *cancellable, GError **error)
 {
   atm_autofd int fd = open (path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
@@ -42,25 +43,21 @@ atm_lock_take_file (AtmLock *lock, const char *path, const char *what, const Atm
     return atm_throw_errno (error, "Opening %s", path);
   if (flock (fd, LOCK_EX | LOCK_NB) < 0)
     {
+      g_autofree char *holder = NULL;
+
       if (errno != EWOULDBLOCK)
         return atm_throw_errno (error, "Locking %s", path);
-      atm_report (report, ATM_REPORT_NOTICE, "waiting for another atomic process that works on %s",
-                  what);
+      holder = atm_holder_describe (path);
+      if (mode == ATM_LOCK_NO_WAIT)
+        return atm_throw (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                          "%s works on %s; try again later, or without --no-wait to wait for it",
+                          holder, what);
+      atm_report (report, ATM_REPORT_NOTICE, "waiting for %s, which works on %s", holder, what);
       if (!wait_for_lock (fd, cancellable, error))
         return atm_prefix_error (error, "Locking %s", path);
     }
   lock->fd = g_steal_fd (&fd);
   return TRUE;
-}
-
-gboolean
-atm_lock_take (AtmLock *lock, const char *dir, const char *name, const AtmReport *report,
-               GCancellable *cancellable, GError **error)
-{
-  g_autofree char *path = g_strdup_printf ("%s/lock.%s", dir, name);
-
-  return atm_make_dirs (dir, 0700, NULL, error)
-         && atm_lock_take_file (lock, path, name, report, cancellable, error);
 }
 
 void

@@ -94,7 +94,8 @@ atm_trust_edit_begin (const AtmSystem *system, const AtmReport *report, AtmTrust
   folder = g_path_get_dirname (edit->policy_path);
   lock = g_strconcat (edit->policy_path, ".lock", NULL);
   if (!atm_make_dirs (folder, 0755, NULL, error)
-      || !atm_lock_take_file (&edit->lock, lock, edit->policy_path, report, cancellable, error)
+      || !atm_lock_take (&edit->lock, lock, edit->policy_path, ATM_LOCK_WAIT, report, cancellable,
+                         error)
       || !read_policy (edit, error))
     return FALSE;
   *edit_out = g_steal_pointer (&edit);

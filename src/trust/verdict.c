@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/verdict.h"
 
+#include <string.h>
+
 #include "trust/verdict-private.h"
 #include "util/json.h"
 #include "util/sha256.h"
@@ -336,4 +338,81 @@ atm_verdict_to_json (const AtmVerdict *verdict)
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);
   return atm_json_to_text (root, FALSE);
+}
+
+/* A requirement as JSON has it. */
+typedef struct
+{
+  char *type;         /* (owned) */
+  char **accepted_by; /* (owned) */
+} ReadMet;
+
+static void
+read_met_clear (ReadMet *met)
+{
+  g_clear_pointer (&met->type, g_free);
+  g_clear_pointer (&met->accepted_by, g_strfreev);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReadMet, read_met_clear)
+
+static void
+add_word (GPtrArray *words, const char *word)
+{
+  if (!g_ptr_array_find_with_equal_func (words, word, g_str_equal, NULL))
+    g_ptr_array_add (words, g_strdup (word));
+}
+
+static void
+read_met (JsonObject *object, GPtrArray *words)
+{
+  const AtmJsonField fields[] = {
+    { "type", ATM_JSON_STRING, G_STRUCT_OFFSET (ReadMet, type), ATM_JSON_MANDATORY },
+    { "accepted-by", ATM_JSON_STRING_ARRAY, G_STRUCT_OFFSET (ReadMet, accepted_by),
+      ATM_JSON_MANDATORY },
+  };
+  g_auto (ReadMet) met = { 0 };
+
+  if (!atm_json_read (object, fields, G_N_ELEMENTS (fields), ATM_JSON_ALLOW_UNKNOWN, "", &met,
+                      NULL))
+    return;
+  for (char **key = met.accepted_by; *key != NULL; key++)
+    add_word (words, *key);
+  if (*met.accepted_by == NULL)
+    add_word (words, met.type);
+}
+
+static void
+read_requirements (JsonObject *reasons, GPtrArray *words)
+{
+  JsonNode *node = json_object_get_member (reasons, "requirements");
+  JsonArray *array
+      = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonNode *element = json_array_get_element (array, i);
+
+      if (JSON_NODE_HOLDS_OBJECT (element))
+        read_met (json_node_get_object (element), words);
+    }
+}
+
+char **
+atm_verdict_dup_accepted_by (const char *json)
+{
+  g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GBytes) bytes = g_bytes_new (json, strlen (json));
+  g_autoptr (JsonObject) object = NULL;
+  JsonNode *site = NULL;
+
+  if (atm_json_parse_object (bytes, &object, NULL))
+    {
+      read_requirements (object, words);
+      site = json_object_get_member (object, "site");
+      if (site != NULL && JSON_NODE_HOLDS_OBJECT (site))
+        read_requirements (json_node_get_object (site), words);
+    }
+  g_ptr_array_add (words, NULL);
+  return (char **) g_ptr_array_steal (words, NULL);
 }

@@ -66,3 +66,13 @@ GPtrArray *atm_verdict_get_site_signatures (const AtmVerdict *verdict);
  *   without identity)
  */
 char *atm_verdict_to_json (const AtmVerdict *verdict);
+
+/**
+ * atm_verdict_dup_accepted_by:
+ * @json: from atm_verdict_to_json(), as the store kept it
+ *
+ * Returns: (transfer full): why the image was allowed, in short: for each requirement that was met
+ *   the primary fingerprints, or the requirement's type where it has none; each once. Empty if
+ *   @json cannot be read
+ */
+char **atm_verdict_dup_accepted_by (const char *json);

@@ -163,7 +163,77 @@ atm_open_beneath (int dir_fd, const char *path, int flags, int *fd_out, GError *
 static char *
 random_name (const char *name)
 {
-  return g_strdup_printf (".%s.%08x", name, g_random_int ());
+  return g_strdup_printf (".%s.%0*x", name, ATM_TEMPORARY_DIGITS, g_random_int ());
+}
+
+/* What was being replaced; %NULL for all other entries. */
+static char *
+dup_replaced (const char *entry)
+{
+  const char *dot = strrchr (entry, '.');
+
+  if (entry[0] != '.' || dot - entry < 2 || strlen (dot + 1) != ATM_TEMPORARY_DIGITS
+      || strspn (dot + 1, "0123456789abcdef") != ATM_TEMPORARY_DIGITS)
+    return NULL;
+  return g_strndup (entry + 1, (gsize) (dot - entry) - 1);
+}
+
+/* Entry to what was being replaced. */
+static gboolean
+list_temporaries (int dir_fd, GHashTable **entries_out, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  int fd = openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  struct dirent *entry = NULL;
+
+  if (dir == NULL)
+    {
+      (void) atm_throw_errno (error, "Reading a folder");
+      atm_fd_clear (&fd);
+      return FALSE;
+    }
+  while ((entry = readdir (dir)) != NULL)
+    {
+      char *replaced = dup_replaced (entry->d_name);
+
+      if (replaced != NULL)
+        g_hash_table_insert (entries, g_strdup (entry->d_name), replaced);
+    }
+  closedir (dir);
+  *entries_out = g_steal_pointer (&entries);
+  return TRUE;
+}
+
+gboolean
+atm_sweep_temporaries_at (int dir_fd, const char *name, GError **error)
+{
+  g_autoptr (GHashTable) entries = NULL;
+  GHashTableIter iter;
+  gpointer entry = NULL, replaced = NULL;
+
+  if (!list_temporaries (dir_fd, &entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, &entry, &replaced))
+    if (g_str_equal (replaced, name) && unlinkat (dir_fd, entry, 0) < 0 && errno != ENOENT)
+      return atm_throw_errno (error, "Removing %s", (const char *) entry);
+  return TRUE;
+}
+
+gboolean
+atm_list_temporaries_at (int dir_fd, GHashTable *names, GError **error)
+{
+  g_autoptr (GHashTable) entries = NULL;
+  GHashTableIter iter;
+  gpointer replaced = NULL;
+
+  if (!list_temporaries (dir_fd, &entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, NULL, &replaced))
+    g_hash_table_add (names, g_strdup (replaced));
+  return TRUE;
 }
 
 static gboolean

@@ -77,6 +77,29 @@ gboolean atm_open_in_root (int root_fd, const char *path, int flags, int *fd_out
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_open_beneath (int dir_fd, const char *path, int flags, int *fd_out, GError **error);
 
+/* A process that is killed while it replaces NAME leaves “.NAME.” and as many hex digits. */
+#define ATM_TEMPORARY_DIGITS 8
+
+/**
+ * atm_sweep_temporaries_at:
+ * @dir_fd: (borrowed): a folder of ours
+ * @name: one component
+ * @error: %G_IO_ERROR
+ *
+ * Removes what runs that were killed left of the functions below. The caller knows that nobody else
+ * is replacing @name.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_sweep_temporaries_at (int dir_fd, const char *name, GError **error);
+
+/**
+ * atm_list_temporaries_at:
+ * @names: (element-type utf8): of what such runs were replacing is added
+ * @error: %G_IO_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_list_temporaries_at (int dir_fd, GHashTable *names, GError **error);
+
 /**
  * atm_replace_file_at:
  * @dir_fd: (borrowed): a folder of ours

@@ -385,7 +385,8 @@ test_real (void)
   world->system.registries_conf = conf;
   name = g_strdup_printf ("http:%s/ns/app:v1", atm_test_registry_get_host (registry));
   g_assert_true (atm_origin_parse (name, &origin, &error));
-  g_assert_true (atm_open_source (&world->system, origin, NULL, &world->report, &source, &error));
+  g_assert_true (
+      atm_open_source (&world->system, origin, NULL, &world->report, &source, NULL, &error));
   g_assert_no_error (error);
   g_set_object (&world->source, source);
   pull_ok (world);

@@ -55,6 +55,20 @@ test_round_trip (void)
   text = g_bytes_get_data (out, NULL);
   g_assert_true (g_str_has_prefix (text, "{\n    \"image\" : "));
   g_assert_cmpint (text[g_bytes_get_size (out) - 1], ==, '\n');
+  g_assert_null (strstr (text, "accepted-by"));
+}
+
+static void
+test_accepted_by (void)
+{
+  g_autoptr (AtmInfo) info = atm_info_new (), again = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) error = NULL;
+
+  info->accepted_by = g_strsplit ("0123,insecureAcceptAnything", ",", -1);
+  bytes = atm_info_to_bytes (info);
+  g_assert_true (atm_info_parse (bytes, &again, &error));
+  g_assert_cmpstrv (again->accepted_by, info->accepted_by);
 }
 
 /* The right-hand column of 6.1. */
@@ -120,6 +134,7 @@ int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  g_test_add_func ("/info/accepted-by", test_accepted_by);
   g_test_add_func ("/info/round-trip", test_round_trip);
   g_test_add_func ("/info/missing", test_missing);
   g_test_add_func ("/info/refuses", test_refuses);

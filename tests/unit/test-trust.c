@@ -496,6 +496,7 @@ test_unsigned_sources (void)
 static void
 test_verdict (void)
 {
+  g_auto (GStrv) accepted_by = NULL;
   g_autoptr (AtmVerdict) verdict = NULL;
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (JsonObject) object = NULL;
@@ -536,6 +537,33 @@ test_verdict (void)
   first = json_array_get_object_element (signatures, 1);
   g_assert_cmpstr (json_object_get_string_member (first, "fingerprint"), ==, world->b);
   g_assert_cmpstr (json_object_get_string_member (first, "identity"), ==, ATM_TEST_IMAGE);
+
+  accepted_by = atm_verdict_dup_accepted_by (json);
+  g_assert_cmpstr (accepted_by[0], ==, "insecureAcceptAnything");
+  g_assert_cmpstr (accepted_by[1], ==, world->a);
+  g_assert_cmpstr (accepted_by[2], ==, world->b);
+  g_assert_null (accepted_by[3]);
+}
+
+static void
+test_accepted_by_damaged (void)
+{
+  const char *const damaged[] = {
+    "",
+    "[]",
+    "{}",
+    "{\"requirements\":{}}",
+    "{\"requirements\":[1,{}]}",
+    "{\"requirements\":[{\"type\":\"x\",\"accepted-by\":\"y\"}]}",
+    "{\"site\":[]}",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (damaged); i++)
+    {
+      g_auto (GStrv) words = atm_verdict_dup_accepted_by (damaged[i]);
+
+      g_assert_null (words[0]);
+    }
 }
 
 static AtmVerdict *
@@ -668,6 +696,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/trust/dir", test_dir);
   g_test_add_func ("/trust/unsigned-sources", test_unsigned_sources);
   g_test_add_func ("/trust/verdict", test_verdict);
+  g_test_add_func ("/trust/accepted-by-damaged", test_accepted_by_damaged);
   g_test_add_func ("/trust/downgrade", test_downgrade);
   g_test_add_func ("/trust/time", test_time);
   g_test_add_func ("/trust/cancelled", test_cancelled);

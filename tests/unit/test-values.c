@@ -132,6 +132,73 @@ test_python (void)
   g_assert_cmpuint (g_hash_table_size (kept), ==, 2);
 }
 
+/* The Python tool stored defaults as if somebody had set them. */
+static void
+test_kept (void)
+{
+  static const char *const of_python[]
+      = { "EXEC_START", "/bin/runc run x", "NAME", "etcd",   "PORT",
+          "80",         "LEVEL",           "info", "UUID",   "u",
+          "RUNTIME",    "/bin/runc",       "OWN",  "secret", NULL };
+  static const char *const of_ours[] = { "PORT", "80", "UUID", "u", NULL };
+  g_autoptr (AtmExports) exports = atm_exports_new ();
+  g_autoptr (GHashTable) kept = NULL, unknown = NULL, ours = NULL;
+  g_autoptr (GHashTable) python = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) own = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; of_python[i] != NULL; i += 2)
+    g_hash_table_insert (python, (char *) of_python[i], (char *) of_python[i + 1]);
+  for (guint i = 0; of_ours[i] != NULL; i += 2)
+    g_hash_table_insert (own, (char *) of_ours[i], (char *) of_ours[i + 1]);
+  g_hash_table_insert (exports->default_values, g_strdup ("PORT"), g_strdup ("80"));
+  g_hash_table_insert (exports->default_values, g_strdup ("LEVEL"), g_strdup ("debug"));
+  g_hash_table_insert (exports->default_values, g_strdup ("UUID"), g_strdup ("u"));
+
+  kept = atm_values_dup_kept (python, exports);
+  g_assert_cmpuint (g_hash_table_size (kept), ==, 3);
+  g_assert_cmpstr (g_hash_table_lookup (kept, "LEVEL"), ==, "info");
+  g_assert_cmpstr (g_hash_table_lookup (kept, "OWN"), ==, "secret");
+  g_assert_cmpstr (g_hash_table_lookup (kept, "UUID"), ==, "u");
+  unknown = atm_values_dup_kept (python, NULL);
+  g_assert_cmpstr (g_hash_table_lookup (unknown, "PORT"), ==, "80");
+  ours = atm_values_dup_kept (own, exports);
+  g_assert_cmpstr (g_hash_table_lookup (ours, "PORT"), ==, "80");
+}
+
+static void
+test_would_change (void)
+{
+  const struct
+  {
+    const char *set[3];
+    gboolean changes;
+  } cases[] = {
+    { { NULL }, FALSE },
+    { { "PORT=80", NULL }, FALSE },
+    { { "PORT=81", "PORT=80", NULL }, FALSE },
+    { { "NAME=other", NULL }, FALSE },
+    { { "DESTDIR=/x", NULL }, FALSE },
+    { { "PORT=81", NULL }, TRUE },
+    { { "PORT=", NULL }, TRUE },
+    { { "port=80", NULL }, TRUE },
+    { { "NEW=", NULL }, TRUE },
+    { { "UUID=other", NULL }, TRUE },
+  };
+  g_autoptr (GHashTable) stored = g_hash_table_new (g_str_hash, g_str_equal);
+
+  g_hash_table_insert (stored, (char *) "PORT", (char *) "80");
+  g_hash_table_insert (stored, (char *) "UUID", (char *) "u");
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GHashTable) set = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (atm_values_parse_set ((char **) cases[i].set, &set, &error));
+      g_test_message ("case %u", i);
+      g_assert_cmpint (atm_values_would_change (set, stored), ==, cases[i].changes);
+    }
+}
+
 static void
 test_exec_forms (void)
 {
@@ -183,6 +250,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/values/precedence", test_precedence);
   g_test_add_func ("/values/uuid-and-capabilities", test_uuid_and_capabilities);
   g_test_add_func ("/values/python", test_python);
+  g_test_add_func ("/values/kept", test_kept);
+  g_test_add_func ("/values/would-change", test_would_change);
   g_test_add_func ("/values/exec-forms", test_exec_forms);
   return g_test_run ();
 }
