@@ -17,12 +17,18 @@ typedef enum
   ATM_CLI_ERROR_ABORTED /* the user did not say yes: exit status 2 */
 } AtmCliError;
 
+/* Exit statuses of single commands; man/atomic.1 lists them. */
+#define ATM_CLI_STATUS_SWITCHED_BACK 3 /* a new version did not work, the old one runs again */
+#define ATM_CLI_STATUS_AVAILABLE 100   /* there is something new */
+
 typedef struct
 {
   AtmSystem *system;         /* (owned) */
   GCancellable *cancellable; /* (owned): cancelled by SIGINT and SIGTERM */
   AtmReport report;
   gboolean assume_yes; /* --assumeyes */
+  int status;          /* exit status of a command that succeeds; 0 unless it says otherwise */
+  int error_status;    /* and of one that fails; 0: 1 */
 } AtmCli;
 
 typedef gboolean (*AtmCommandFunc) (AtmCli *cli, int argc, char **argv, GError **error);
@@ -43,6 +49,7 @@ gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **e
 gboolean atm_cmd_containers_delete (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_recover (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_rollback (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_update (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_info (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_images_version (AtmCli *cli, int argc, char **argv, GError **error);

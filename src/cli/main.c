@@ -28,6 +28,7 @@ static const AtmCommand commands[] = {
   { "uninstall", atm_cmd_uninstall, TRUE, "Remove a container from this host" },
   { "pull", atm_cmd_pull, TRUE, "Pull an image into the store" },
   { "containers list", atm_cmd_containers_list, TRUE, "List containers" },
+  { "containers update", atm_cmd_containers_update, TRUE, "Switch to another version" },
   { "containers rollback", atm_cmd_containers_rollback, TRUE,
     "Switch a container to the version before" },
   { "containers delete", atm_cmd_containers_delete, TRUE, "Remove containers from this host" },
@@ -223,8 +224,9 @@ run_command (const AtmCommand *command, int argc, char **argv)
   raise_files_limit ();
   done = atm_system_new (&cli.system, &error) && command->run (&cli, argc, argv, &error);
   atm_cli_report_end (&cli.report);
-  if (!done)
-    status = report_error (command, error);
+  status = done ? cli.status : report_error (command, error);
+  if (status == STATUS_ERROR && cli.error_status != 0)
+    status = cli.error_status;
   atm_system_free (cli.system);
   return status;
 }

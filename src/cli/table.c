@@ -221,53 +221,60 @@ append_cell (GString *line, const char *text, guint width)
 }
 
 static void
-print_line (GString *line)
+end_line (GString *text)
 {
-  while (line->len > 0 && line->str[line->len - 1] == ' ')
-    g_string_truncate (line, line->len - 1);
-  g_print ("%s\n", line->str);
-  g_string_truncate (line, 0);
+  while (text->len > 0 && text->str[text->len - 1] == ' ')
+    g_string_truncate (text, text->len - 1);
+  g_string_append_c (text, '\n');
 }
 
-static void
-print_text (const AtmTable *table, GPtrArray *rows, const AtmTableOptions *options)
+/* The cells of a row as they are shown, of the columns that are. */
+static char **
+dup_shown_row (const AtmTable *table, char **row, gboolean no_trunc, guint *widths)
 {
-  g_autoptr (GString) line = g_string_new (NULL);
-  g_autofree guint *widths = g_new0 (guint, table->n_columns);
+  char **shown = g_new0 (char *, table->n_columns + 1);
 
   for (guint c = 0; c < table->n_columns; c++)
     {
       const AtmColumn *column = &table->columns[c];
 
-      if (column->title == NULL)
-        continue;
-      widths[c] = MAX (column->min_width, (guint) g_utf8_strlen (column->title, -1));
-      for (guint i = 0; i < rows->len; i++)
-        {
-          g_autofree char *shown
-              = dup_shown (column, ((char **) rows->pdata[i])[c], options->no_trunc);
-
-          widths[c] = MAX (widths[c], (guint) g_utf8_strlen (shown, -1));
-        }
-      append_cell (line, column->title, widths[c]);
+      shown[c] = column->title != NULL ? dup_shown (column, row[c], no_trunc) : g_strdup ("");
+      widths[c] = MAX (widths[c], (guint) g_utf8_strlen (shown[c], -1));
     }
-  if (!options->no_heading)
-    print_line (line);
-  g_string_truncate (line, 0);
+  return shown;
+}
 
+static void
+append_row (GString *text, const AtmTable *table, char **shown, const guint *widths)
+{
+  for (guint c = 0; c < table->n_columns; c++)
+    if (table->columns[c].title != NULL)
+      append_cell (text, shown[c], widths[c]);
+  end_line (text);
+}
+
+static void
+print_text (const AtmTable *table, GPtrArray *rows, const AtmTableOptions *options)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GPtrArray) shown = g_ptr_array_new_with_free_func ((GDestroyNotify) g_strfreev);
+  g_autofree guint *widths = g_new0 (guint, table->n_columns);
+  g_autofree char **titles = g_new0 (char *, table->n_columns);
+
+  for (guint c = 0; c < table->n_columns; c++)
+    if (table->columns[c].title != NULL)
+      {
+        titles[c] = (char *) table->columns[c].title;
+        widths[c] = MAX (table->columns[c].min_width, (guint) g_utf8_strlen (titles[c], -1));
+      }
   for (guint i = 0; i < rows->len; i++)
-    {
-      for (guint c = 0; c < table->n_columns; c++)
-        {
-          const AtmColumn *column = &table->columns[c];
-          g_autofree char *shown
-              = dup_shown (column, ((char **) rows->pdata[i])[c], options->no_trunc);
+    g_ptr_array_add (shown, dup_shown_row (table, rows->pdata[i], options->no_trunc, widths));
 
-          if (column->title != NULL)
-            append_cell (line, shown, widths[c]);
-        }
-      print_line (line);
-    }
+  if (!options->no_heading)
+    append_row (text, table, titles, widths);
+  for (guint i = 0; i < shown->len; i++)
+    append_row (text, table, shown->pdata[i], widths);
+  g_print ("%s", text->str);
 }
 
 gboolean

@@ -362,10 +362,19 @@ mode_follows (const Place *place)
          && place->object.st.st_mode != place->to.copy.st.st_mode;
 }
 
+/* Who else needs the file that @from has. One who has other content for it has lost already. */
+static const AtmHostOwner *
+find_sharer (const Switch *s, const Place *place)
+{
+  const AtmHostOwner *owner = atm_host_owner_find (s->others, s->host_fd, place->path);
+
+  return owner != NULL && g_strcmp0 (owner->content, place->from.content) == 0 ? owner : NULL;
+}
+
 static gboolean
 switch_wanted (Switch *s, Place *place, GError **error)
 {
-  const AtmHostOwner *owner = atm_host_owner_find (s->others, s->host_fd, place->path);
+  const AtmHostOwner *owner = find_sharer (s, place);
   gboolean differs = g_strcmp0 (place->from.content, place->to.content) != 0;
 
   if (atm_host_version_matches (&place->to, s->host_fd, place->path, &place->object))
@@ -375,18 +384,15 @@ switch_wanted (Switch *s, Place *place, GError **error)
       /* may be the work of a run that was killed before it synced */
       return !differs || mark_changed (s, place, error);
     }
-  if (owner != NULL && !g_str_equal (owner->content, place->to.content))
-    {
-      note (s, "Will not replace %s, which belongs to the container %s too", place->path,
-            owner->container);
-      return TRUE;
-    }
   if (place->object.kind == ATM_HOST_NOTHING)
     return put_in_place (s, place, error);
-  if (atm_host_version_matches (&place->from, s->host_fd, place->path, &place->object)
-      && (place->object.kind == ATM_HOST_FOLDER) == (place->to.copy.kind == ATM_HOST_FOLDER))
+  if (!atm_host_version_matches (&place->from, s->host_fd, place->path, &place->object)
+      || (place->object.kind == ATM_HOST_FOLDER) != (place->to.copy.kind == ATM_HOST_FOLDER))
+    note_kept (s, place);
+  else if (owner != NULL)
+    note (s, "Will not replace %s, which the container %s has, too", place->path, owner->container);
+  else
     return put_in_place (s, place, error);
-  note_kept (s, place);
   return TRUE;
 }
 
@@ -400,8 +406,7 @@ switch_unwanted (Switch *s, Place *place, GError **error)
       note_kept (s, place);
       return TRUE;
     }
-  if (place->object.kind == ATM_HOST_FOLDER
-      || atm_host_owner_find (s->others, s->host_fd, place->path) != NULL)
+  if (place->object.kind == ATM_HOST_FOLDER || find_sharer (s, place) != NULL)
     return TRUE;
   return take_away (s, place, error);
 }

@@ -94,9 +94,9 @@ gboolean atm_hostfiles_check (int host_fd, const AtmHostSet *to, GHashTable *oth
  * - it is as @to has it: nothing is done; only mode bits follow the image's.
  * - @to has it, and it is missing: created. It is as @from has it: replaced, owner and mode that an
  *   administrator changed stay. It is otherwise: kept, with a notice.
- * - only @from has it, and it is as @from has it: removed, unless it is a folder, or another
- *   container has it too. It is otherwise: kept, with a notice.
- * - another container has other content for it: left alone, with a notice.
+ * - only @from has it, and it is as @from has it: removed, unless it is a folder. It is otherwise:
+ *   kept, with a notice.
+ * - another container shares what @from has: neither replaced nor removed.
  *
  * May be killed at any point and called again, with the same arguments or with @from and @to
  * exchanged: each file is the old or the new one, and what was half-written goes. All is on the

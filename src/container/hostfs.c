@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "container/hostfs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,35 +8,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "container/host-entry.h"
 #include "container/host-version.h"
 #include "container/template.h"
 #include "util/error.h"
 #include "util/fd.h"
-#include "util/sha256.h"
 
 /* Room for the suffix of a new version beside the file. */
 #define NAME_MAX_BYTES (NAME_MAX - strlen (ATM_HOSTFILES_NEW_SUFFIX))
-
-typedef struct
-{
-  AtmHostKind kind; /* of a folder: an empty one; others come with what is in them, wherever that
-                       is renamed to */
-  char *source;     /* (owned): below hostfs */
-  char *path;       /* (owned): on the host, absolute, renamed */
-  mode_t mode;
-  GBytes *rendered; /* (owned) (nullable): the text of a template */
-  char *target;     /* (owned) (nullable): of a link */
-  char *content;    /* (owned): as in AtmHostObject */
-  char *checksum;   /* (owned) (nullable): for the record; of a link it is known last */
-} Entry;
 
 struct _AtmHostPlan
 {
   int hostfs_fd;         /* (owned): -1 if the image has no such folder */
   int host_fd;           /* (owned) */
-  GPtrArray *entries;    /* (owned) (element-type Entry) */
-  GHashTable *by_place;  /* (owned): resolved path to Entry */
-  GPtrArray *remembered; /* (owned) (element-type utf8): paths that only stay on record */
+  GPtrArray *entries;    /* (owned) (element-type AtmHostEntry) */
+  GHashTable *by_place;  /* (owned): resolved path to AtmHostEntry */
+  GHashTable *checksums; /* (owned): host path to checksum, for the record */
   GHashTable *renames;   /* (owned) */
   GPtrArray *notices;    /* (owned) (element-type utf8) */
 
@@ -45,24 +31,7 @@ struct _AtmHostPlan
   const AtmHostSet *current; /* (borrowed) (nullable) */
   GHashTable *current_paths; /* (owned): resolved path to path in @current */
   GHashTable *others;        /* (borrowed) (nullable) */
-  const AtmInfo *info;       /* (borrowed) (nullable): only what it has on record is planned */
 };
-
-static void
-entry_free (Entry *entry)
-{
-  if (entry == NULL)
-    return;
-  g_free (entry->source);
-  g_free (entry->path);
-  g_clear_pointer (&entry->rendered, g_bytes_unref);
-  g_free (entry->target);
-  g_free (entry->content);
-  g_free (entry->checksum);
-  g_free (entry);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Entry, entry_free)
 
 void
 atm_host_plan_free (AtmHostPlan *plan)
@@ -73,14 +42,12 @@ atm_host_plan_free (AtmHostPlan *plan)
   atm_fd_clear (&plan->host_fd);
   g_clear_pointer (&plan->by_place, g_hash_table_unref);
   g_clear_pointer (&plan->entries, g_ptr_array_unref);
-  g_clear_pointer (&plan->remembered, g_ptr_array_unref);
+  g_clear_pointer (&plan->checksums, g_hash_table_unref);
   g_clear_pointer (&plan->renames, g_hash_table_unref);
   g_clear_pointer (&plan->notices, g_ptr_array_unref);
   g_clear_pointer (&plan->current_paths, g_hash_table_unref);
   g_free (plan);
 }
-
-/* ---- what the image has ---- */
 
 static gboolean
 render_renames (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values, GError **error)
@@ -104,79 +71,14 @@ render_renames (AtmHostPlan *plan, const AtmExports *exports, GHashTable *values
   return TRUE;
 }
 
-/* 5.3: the path grows by one component at a time, and is looked up each time. */
-static char *
-rename_path (const AtmHostPlan *plan, const char *path)
-{
-  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
-  g_autofree char *renamed = g_strdup ("");
-
-  for (guint i = 0; parts[i] != NULL; i++)
-    {
-      g_autofree char *longer = NULL;
-      const char *other = NULL;
-
-      if (*parts[i] == '\0')
-        continue;
-      longer = g_strconcat (renamed, "/", parts[i], NULL);
-      other = g_hash_table_lookup (plan->renames, longer);
-      g_free (renamed);
-      renamed = other != NULL ? g_strdup (other) : g_steal_pointer (&longer);
-    }
-  return g_steal_pointer (&renamed);
-}
-
-static gboolean
-describe_template (Entry *entry, GHashTable *values, int dir_fd, const char *name, GError **error)
-{
-  g_autoptr (GBytes) template = NULL;
-
-  if (!atm_read_file_at (dir_fd, name, FALSE, ATM_EXPORTS_FILE_MAX_BYTES, &template, error)
-      || !atm_template_substitute (template, values, entry->path, &entry->rendered, error))
-    return FALSE;
-  entry->content = atm_sha256_hex (entry->rendered);
-  return TRUE;
-}
-
-/* %NULL in @entry_out: a device or the like, which is passed over. */
-static gboolean
-describe (const AtmHostPlan *plan, char **templates, GHashTable *values, int dir_fd,
-          const char *name, const char *source, Entry **entry_out, GError **error)
-{
-  g_autofree char *unrenamed = g_strconcat ("/", source, NULL);
-  g_autoptr (Entry) entry = g_new0 (Entry, 1);
-  g_auto (AtmHostObject) object = { 0 };
-  gboolean template = FALSE;
-
-  entry->source = g_strdup (source);
-  entry->path = rename_path (plan, unrenamed);
-  if (!atm_host_path_check (entry->path, error))
-    return FALSE;
-  template = templates != NULL &&g_strv_contains ((const char *const *) templates, entry->path);
-  if (!atm_host_object_look (dir_fd, name, !template, &object, error))
-    return atm_prefix_error (error, "%s", entry->source);
-  entry->kind = object.kind;
-  entry->mode = object.st.st_mode & 07777;
-  entry->content = g_steal_pointer (&object.content);
-  entry->target = g_steal_pointer (&object.target);
-  if (entry->kind == ATM_HOST_FILE && template
-      && !describe_template (entry, values, dir_fd, name, error))
-    return FALSE;
-  *entry_out = entry->content != NULL ? g_steal_pointer (&entry) : NULL;
-  return TRUE;
-}
-
 /* ---- what becomes of it on this host ---- */
 
 static gboolean
-add_entry (AtmHostPlan *plan, Entry *taken, GError **error)
+add_entry (AtmHostPlan *plan, AtmHostEntry *taken, GError **error)
 {
-  g_autoptr (Entry) entry = taken;
+  g_autoptr (AtmHostEntry) entry = taken;
   g_autofree char *resolved = atm_host_path_resolve (plan->host_fd, entry->path);
 
-  if (plan->entries->len >= ATM_HOSTFS_ENTRIES_MAX)
-    return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
-                      "the image brings more than %d host files", ATM_HOSTFS_ENTRIES_MAX);
   if (g_hash_table_contains (plan->by_place, resolved))
     return atm_throw (error, ATM_EXPORTS_ERROR, ATM_EXPORTS_ERROR_INVALID,
                       "the image brings %s twice", entry->path);
@@ -186,7 +88,7 @@ add_entry (AtmHostPlan *plan, Entry *taken, GError **error)
 }
 
 static gboolean
-throw_blocked (const Entry *entry, const AtmHostObject *object, GError **error)
+throw_blocked (const AtmHostEntry *entry, const AtmHostObject *object, GError **error)
 {
   const char *there = object->kind == ATM_HOST_FOLDER ? "a folder"
                       : object->kind == ATM_HOST_LINK ? "a symbolic link"
@@ -208,7 +110,8 @@ is_link_to_folder (const AtmHostPlan *plan, const char *path)
 
 /* Something of nobody's is there. */
 static gboolean
-leave_alone (AtmHostPlan *plan, const Entry *entry, const AtmHostObject *object, GError **error)
+leave_alone (AtmHostPlan *plan, const AtmHostEntry *entry, const AtmHostObject *object,
+             GError **error)
 {
   if (entry->kind == ATM_HOST_FOLDER)
     return object->kind == ATM_HOST_FOLDER
@@ -219,21 +122,6 @@ leave_alone (AtmHostPlan *plan, const Entry *entry, const AtmHostObject *object,
     return throw_blocked (entry, object, error);
   g_ptr_array_add (plan->notices, g_strdup_printf ("File %s already exists", entry->path));
   return TRUE;
-}
-
-static Entry *
-new_version_beside (const Entry *entry)
-{
-  Entry *beside = g_new0 (Entry, 1);
-
-  beside->kind = entry->kind;
-  beside->source = g_strdup (entry->source);
-  beside->path = g_strconcat (entry->path, ATM_HOSTFILES_NEW_SUFFIX, NULL);
-  beside->mode = entry->mode;
-  beside->rendered = entry->rendered != NULL ? g_bytes_ref (entry->rendered) : NULL;
-  beside->target = g_strdup (entry->target);
-  beside->content = g_strdup (entry->content);
-  return beside;
 }
 
 static gboolean
@@ -248,7 +136,8 @@ find_current (const AtmHostPlan *plan, const char *path, AtmHostVersion *version
 
 /* Whether the new version that an earlier update brought is still waiting beside @entry. */
 static gboolean
-find_waiting (const AtmHostPlan *plan, const Entry *beside, gboolean *waiting_out, GError **error)
+find_waiting (const AtmHostPlan *plan, const AtmHostEntry *beside, gboolean *waiting_out,
+              GError **error)
 {
   g_auto (AtmHostVersion) version = { 0 };
   g_auto (AtmHostObject) object = { 0 };
@@ -260,13 +149,16 @@ find_waiting (const AtmHostPlan *plan, const Entry *beside, gboolean *waiting_ou
   return TRUE;
 }
 
-static gboolean plan_entry (AtmHostPlan *plan, Entry *taken, gboolean beside, GError **error);
+static gboolean plan_entry (AtmHostPlan *plan, AtmHostEntry *taken, gboolean beside,
+                            GError **error);
 
 /* The administrator's version stays, and the image's stands beside it if it is a new one. */
 static gboolean
-plan_beside (AtmHostPlan *plan, const Entry *entry, const AtmHostVersion *current, GError **error)
+plan_beside (AtmHostPlan *plan, const AtmHostEntry *entry, const AtmHostVersion *current,
+             GError **error)
 {
-  g_autoptr (Entry) beside = new_version_beside (entry);
+  g_autofree char *path = g_strconcat (entry->path, ATM_HOSTFILES_NEW_SUFFIX, NULL);
+  g_autoptr (AtmHostEntry) beside = atm_host_entry_copy (entry, path);
   gboolean wanted = !g_str_equal (current->content, entry->content);
 
   if (!wanted && !find_waiting (plan, beside, &wanted, error))
@@ -276,9 +168,9 @@ plan_beside (AtmHostPlan *plan, const Entry *entry, const AtmHostVersion *curren
 
 /* @beside: it is a new version beside a changed file, which has none beside itself. */
 static gboolean
-plan_entry (AtmHostPlan *plan, Entry *taken, gboolean beside, GError **error)
+plan_entry (AtmHostPlan *plan, AtmHostEntry *taken, gboolean beside, GError **error)
 {
-  g_autoptr (Entry) entry = taken;
+  g_autoptr (AtmHostEntry) entry = taken;
   g_auto (AtmHostObject) object = { 0 };
   g_auto (AtmHostVersion) current = { 0 };
   gboolean as_it_was = FALSE, as_it_will_be = FALSE, shared = FALSE;
@@ -303,7 +195,7 @@ plan_entry (AtmHostPlan *plan, Entry *taken, gboolean beside, GError **error)
 
 /* Names that this program gives to files of its own. */
 static gboolean
-check_name (const Entry *entry, GError **error)
+check_name (const AtmHostEntry *entry, GError **error)
 {
   g_autofree char *name = g_path_get_basename (entry->path);
 
@@ -317,125 +209,18 @@ check_name (const Entry *entry, GError **error)
   return TRUE;
 }
 
-/* For the deployment of a tool that kept no copies: what is as it was recorded. */
-static gboolean
-plan_recorded (AtmHostPlan *plan, Entry *taken, GError **error)
-{
-  g_autoptr (Entry) entry = taken;
-  const char *checksum = g_hash_table_lookup (plan->info->installed_files, entry->path);
-
-  if (checksum == NULL
-      || (entry->kind == ATM_HOST_FILE && *checksum != '\0'
-          && !g_str_equal (checksum, entry->content)))
-    return TRUE;
-  return add_entry (plan, g_steal_pointer (&entry), error);
-}
-
-static gboolean
-plan_object (AtmHostPlan *plan, char **templates, GHashTable *values, int dir_fd, const char *name,
-             const char *source, GError **error)
-{
-  g_autoptr (Entry) entry = NULL;
-  g_autoptr (GError) local = NULL;
-
-  if (!describe (plan, templates, values, dir_fd, name, source, &entry, &local))
-    {
-      /* such as a template that the values of then do not fill */
-      if (plan->info != NULL && local->domain != G_IO_ERROR)
-        return TRUE;
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
-  if (entry == NULL)
-    return TRUE;
-  if (plan->info != NULL)
-    return plan_recorded (plan, g_steal_pointer (&entry), error);
-  return check_name (entry, error) && plan_entry (plan, g_steal_pointer (&entry), FALSE, error);
-}
-
-static int
-compare_names (gconstpointer a, gconstpointer b)
-{
-  return strcmp (*(char *const *) a, *(char *const *) b);
-}
-
-static gboolean
-list_folder (int hostfs_fd, const char *folder, int *fd_out, GPtrArray **names_out, GError **error)
-{
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  atm_autofd int fd = -1;
-  DIR *dir = NULL;
-  struct dirent *entry;
-
-  if (!atm_open_beneath (hostfs_fd, *folder != '\0' ? folder : ".", O_RDONLY | O_DIRECTORY, &fd,
-                         error))
-    return FALSE;
-  dir = fdopendir (fcntl (fd, F_DUPFD_CLOEXEC, 0));
-  if (dir == NULL)
-    return atm_throw_errno (error, "Reading the folder %s", folder);
-  while ((entry = readdir (dir)) != NULL)
-    if (!g_str_equal (entry->d_name, ".") && !g_str_equal (entry->d_name, ".."))
-      g_ptr_array_add (names, g_strdup (entry->d_name));
-  closedir (dir);
-  g_ptr_array_sort (names, compare_names);
-  *fd_out = g_steal_fd (&fd);
-  *names_out = g_steal_pointer (&names);
-  return TRUE;
-}
-
-/* What is in @folder; its own folders join the end of @folders. */
-static gboolean
-plan_folder (AtmHostPlan *plan, char **templates, GHashTable *values, const char *folder,
-             GPtrArray *folders, GError **error)
-{
-  g_autoptr (GPtrArray) names = NULL;
-  atm_autofd int fd = -1;
-  struct stat st;
-
-  if (!list_folder (plan->hostfs_fd, folder, &fd, &names, error))
-    return FALSE;
-  if (names->len == 0 && *folder != '\0')
-    return plan_object (plan, templates, values, fd, ".", folder, error);
-  for (guint i = 0; i < names->len; i++)
-    {
-      const char *name = names->pdata[i];
-      g_autofree char *source
-          = *folder == '\0' ? g_strdup (name) : g_build_filename (folder, name, NULL);
-
-      if (fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return atm_throw_errno (error, "Looking at %s", source);
-      if (S_ISDIR (st.st_mode))
-        g_ptr_array_add (folders, g_steal_pointer (&source));
-      else if (!plan_object (plan, templates, values, fd, name, source, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-static gboolean
-plan_folders (AtmHostPlan *plan, char **templates, GHashTable *values, GError **error)
-{
-  g_autoptr (GPtrArray) folders = g_ptr_array_new_with_free_func (g_free);
-
-  g_ptr_array_add (folders, g_strdup (""));
-  for (guint i = 0; i < folders->len; i++)
-    if (!plan_folder (plan, templates, values, folders->pdata[i], folders, error))
-      return FALSE;
-  return TRUE;
-}
-
 /* Renames can make a file stand where others need a folder. */
 static gboolean
 check_nesting (const AtmHostPlan *plan, GError **error)
 {
   for (guint i = 0; i < plan->entries->len; i++)
     {
-      const Entry *entry = plan->entries->pdata[i];
+      const AtmHostEntry *entry = plan->entries->pdata[i];
       g_autofree char *above = atm_host_path_resolve (plan->host_fd, entry->path);
 
       for (char *end = strrchr (above, '/'); end != above; end = strrchr (above, '/'))
         {
-          const Entry *other = NULL;
+          const AtmHostEntry *other = NULL;
 
           *end = '\0';
           other = g_hash_table_lookup (plan->by_place, above);
@@ -475,37 +260,39 @@ remember_changed (AtmHostPlan *plan, GError **error)
         }
       if (object.kind != ATM_HOST_NOTHING
           && !atm_host_version_matches (&version, plan->host_fd, path, &object))
-        g_ptr_array_add (plan->remembered, g_strdup (path));
+        g_hash_table_insert (plan->checksums, g_strdup (path), g_strdup (""));
     }
   return TRUE;
 }
 
-/* A link's checksum is that of what it will lead to, so it comes after the files. */
+/* Of what a link will lead to (5.4). */
+static char *
+checksum_link (const AtmHostPlan *plan, const AtmHostEntry *link)
+{
+  g_autofree char *folder = g_path_get_dirname (link->path);
+  g_autofree char *target = g_canonicalize_filename (link->target, folder);
+  g_autofree char *resolved = NULL;
+  const AtmHostEntry *ours = NULL;
+
+  if (!g_str_equal (target, "/"))
+    resolved = atm_host_path_resolve (plan->host_fd, target);
+  if (resolved != NULL)
+    ours = g_hash_table_lookup (plan->by_place, resolved);
+  if (ours != NULL && ours->kind != ATM_HOST_LINK)
+    return g_strdup (ours->content);
+  return atm_host_path_checksum (plan->host_fd, target);
+}
+
 static void
-complete_checksums (AtmHostPlan *plan)
+record_checksums (AtmHostPlan *plan)
 {
   for (guint i = 0; i < plan->entries->len; i++)
     {
-      Entry *entry = plan->entries->pdata[i];
+      const AtmHostEntry *entry = plan->entries->pdata[i];
 
-      if (entry->kind != ATM_HOST_LINK)
-        entry->checksum = g_strdup (entry->content);
-    }
-  for (guint i = 0; i < plan->entries->len; i++)
-    {
-      Entry *entry = plan->entries->pdata[i];
-      g_autofree char *folder = NULL, *target = NULL, *resolved = NULL;
-      const Entry *ours = NULL;
-
-      if (entry->kind != ATM_HOST_LINK)
-        continue;
-      folder = g_path_get_dirname (entry->path);
-      target = g_canonicalize_filename (entry->target, folder);
-      resolved = g_str_equal (target, "/") ? NULL : atm_host_path_resolve (plan->host_fd, target);
-      ours = resolved != NULL ? g_hash_table_lookup (plan->by_place, resolved) : NULL;
-      entry->checksum = ours != NULL && ours->checksum != NULL
-                            ? g_strdup (ours->checksum)
-                            : atm_host_path_checksum (plan->host_fd, target);
+      g_hash_table_insert (plan->checksums, g_strdup (entry->path),
+                           entry->kind == ATM_HOST_LINK ? checksum_link (plan, entry)
+                                                        : g_strdup (entry->content));
     }
 }
 
@@ -516,9 +303,9 @@ plan_new (int host_fd, AtmHostPlan **plan_out, GError **error)
 
   plan->hostfs_fd = -1;
   plan->host_fd = fcntl (host_fd, F_DUPFD_CLOEXEC, 0);
-  plan->entries = g_ptr_array_new_with_free_func ((GDestroyNotify) entry_free);
+  plan->entries = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_host_entry_free);
   plan->by_place = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  plan->remembered = g_ptr_array_new_with_free_func (g_free);
+  plan->checksums = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   plan->renames = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   plan->notices = g_ptr_array_new_with_free_func (g_free);
   plan->current_paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -544,27 +331,41 @@ note_current (AtmHostPlan *plan, const AtmHostSet *current)
                            g_strdup (path));
 }
 
+static gboolean
+plan_entries (AtmHostPlan *plan, GPtrArray *entries, GError **error)
+{
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const AtmHostEntry *entry = entries->pdata[i];
+
+      if (!check_name (entry, error)
+          || !plan_entry (plan, atm_host_entry_copy (entry, entry->path), FALSE, error))
+        return FALSE;
+    }
+  return check_nesting (plan, error);
+}
+
 gboolean
 atm_hostfs_plan (int rootfs_fd, int host_fd, const AtmExports *exports, GHashTable *values,
                  const AtmHostSet *current, GHashTable *others, AtmHostPlan **plan_out,
                  GError **error)
 {
   g_autoptr (AtmHostPlan) plan = NULL;
+  g_autoptr (GPtrArray) entries = NULL;
 
   if (!plan_new (host_fd, &plan, error))
     return FALSE;
   note_current (plan, current);
   plan->others = others;
-  if (exports->has_hostfs)
-    {
-      if (!render_renames (plan, exports, values, error)
+  if (exports->has_hostfs
+      && (!render_renames (plan, exports, values, error)
           || !atm_open_in_root (rootfs_fd, "exports/hostfs", O_RDONLY | O_DIRECTORY,
                                 &plan->hostfs_fd, error)
-          || !plan_folders (plan, exports->installed_templates, values, error)
-          || !check_nesting (plan, error))
-        return FALSE;
-      complete_checksums (plan);
-    }
+          || !atm_host_entries_read (plan->hostfs_fd, plan->renames, exports->installed_templates,
+                                     values, FALSE, &entries, error)
+          || !plan_entries (plan, entries, error)))
+    return FALSE;
+  record_checksums (plan);
   if (!remember_changed (plan, error))
     return FALSE;
   plan->current = NULL;
@@ -573,26 +374,48 @@ atm_hostfs_plan (int rootfs_fd, int host_fd, const AtmExports *exports, GHashTab
   return TRUE;
 }
 
+/* Whether @entry is as it was recorded. Of a link the record does not tell what it was. */
+static gboolean
+is_recorded (const AtmHostEntry *entry, const AtmInfo *info)
+{
+  const char *checksum = g_hash_table_lookup (info->installed_files, entry->path);
+
+  return checksum != NULL
+         && (entry->kind != ATM_HOST_FILE || *checksum == '\0'
+             || g_str_equal (checksum, entry->content));
+}
+
 gboolean
 atm_hostfs_plan_recorded (int rootfs_fd, int host_fd, const AtmInfo *info, AtmHostPlan **plan_out,
                           GError **error)
 {
   g_autoptr (AtmHostPlan) plan = NULL;
+  g_autoptr (GPtrArray) entries = NULL;
 
   if (!plan_new (host_fd, &plan, error)
       || !atm_open_in_root (rootfs_fd, "exports/hostfs", O_RDONLY | O_DIRECTORY, &plan->hostfs_fd,
                             error))
     return FALSE;
-  plan->info = info;
   if (info->rename_files != NULL)
     {
       g_hash_table_unref (plan->renames);
       plan->renames = g_hash_table_ref (info->rename_files);
     }
-  if (!plan_folders (plan, info->installed_templates, info->values, error))
+  if (!atm_host_entries_read (plan->hostfs_fd, plan->renames, info->installed_templates,
+                              info->values, TRUE, &entries, error))
     return FALSE;
-  complete_checksums (plan);
-  plan->info = NULL;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const AtmHostEntry *entry = entries->pdata[i];
+      g_autofree char *resolved = atm_host_path_resolve (plan->host_fd, entry->path);
+
+      /* of two the Python tool took the first */
+      if (is_recorded (entry, info) && !g_hash_table_contains (plan->by_place, resolved)
+          && !add_entry (plan, atm_host_entry_copy (entry, entry->path), error))
+        return FALSE;
+    }
+  if (!check_nesting (plan, error))
+    return FALSE;
   *plan_out = g_steal_pointer (&plan);
   return TRUE;
 }
@@ -600,17 +423,7 @@ atm_hostfs_plan_recorded (int rootfs_fd, int host_fd, const AtmInfo *info, AtmHo
 GHashTable *
 atm_host_plan_dup_checksums (const AtmHostPlan *plan)
 {
-  GHashTable *checksums = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-
-  for (guint i = 0; i < plan->remembered->len; i++)
-    g_hash_table_insert (checksums, g_strdup (plan->remembered->pdata[i]), g_strdup (""));
-  for (guint i = 0; i < plan->entries->len; i++)
-    {
-      const Entry *entry = plan->entries->pdata[i];
-
-      g_hash_table_insert (checksums, g_strdup (entry->path), g_strdup (entry->checksum));
-    }
-  return checksums;
+  return g_hash_table_ref (plan->checksums);
 }
 
 GHashTable *
@@ -637,7 +450,7 @@ owns_rootfs (int deployment_fd)
 }
 
 static gboolean
-stage_file (const AtmHostPlan *plan, const Entry *entry, gboolean may_link, int dir_fd,
+stage_file (const AtmHostPlan *plan, const AtmHostEntry *entry, gboolean may_link, int dir_fd,
             const char *name, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (entry->source);
@@ -656,7 +469,7 @@ stage_file (const AtmHostPlan *plan, const Entry *entry, gboolean may_link, int 
 }
 
 static gboolean
-stage_entry (const AtmHostPlan *plan, const Entry *entry, gboolean may_link, int root_fd,
+stage_entry (const AtmHostPlan *plan, const AtmHostEntry *entry, gboolean may_link, int root_fd,
              GError **error)
 {
   g_autofree char *name = NULL;
@@ -687,7 +500,7 @@ atm_host_plan_stage (const AtmHostPlan *plan, int deployment_fd, GError **error)
     return FALSE;
   for (guint i = 0; i < plan->entries->len; i++)
     {
-      const Entry *entry = plan->entries->pdata[i];
+      const AtmHostEntry *entry = plan->entries->pdata[i];
 
       if (!stage_entry (plan, entry, may_link, root_fd, error))
         return atm_prefix_error (error, "Keeping the host file %s in the deployment", entry->path);

@@ -47,14 +47,6 @@ atm_container_free (AtmContainer *container)
   g_free (container);
 }
 
-static gboolean
-is_link (int checkout_fd, const char *name)
-{
-  struct stat st;
-
-  return fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK (st.st_mode);
-}
-
 static void
 take_problem (AtmContainer *container, GError *error)
 {
@@ -150,13 +142,29 @@ atm_container_get_current (int checkout_fd, const char *name, int *number_out, G
   return TRUE;
 }
 
+/* A folder of this name is its own deployment: one that a package owns, or an unpublished one. */
+static AtmContainer *
+read_container (int checkout_fd, const char *name, gboolean is_folder)
+{
+  AtmContainer *container = g_new0 (AtmContainer, 1);
+  char *entry = NULL;
+  GError *local = NULL;
+
+  container->name = g_strdup (name);
+  container->command = g_strdup ("");
+  if (is_folder)
+    read_deployment (checkout_fd, container, g_strdup (name));
+  else if (read_target (checkout_fd, name, &entry, &local))
+    read_deployment (checkout_fd, container, entry);
+  else
+    take_problem (container, local);
+  return container;
+}
+
 gboolean
 atm_container_load (int checkout_fd, const char *name, AtmContainer **container_out, GError **error)
 {
-  g_autoptr (AtmContainer) container = g_new0 (AtmContainer, 1);
   struct stat st = { 0 };
-  char *entry = NULL;
-  GError *local = NULL;
   int result = checkout_fd < 0 ? -1 : fstatat (checkout_fd, name, &st, AT_SYMLINK_NOFOLLOW);
 
   if (checkout_fd < 0 || (result < 0 && errno == ENOENT)
@@ -166,33 +174,45 @@ atm_container_load (int checkout_fd, const char *name, AtmContainer **container_
   if (result < 0)
     return atm_throw_errno (error, "Looking at container %s", name);
 
-  container->name = g_strdup (name);
-  container->command = g_strdup ("");
-  /* A folder of this name is its own deployment: one that a package owns, or an unpublished one. */
-  if (S_ISDIR (st.st_mode))
-    read_deployment (checkout_fd, container, g_strdup (name));
-  else if (read_target (checkout_fd, name, &entry, &local))
-    read_deployment (checkout_fd, container, entry);
-  else
-    take_problem (container, local);
-
-  *container_out = g_steal_pointer (&container);
+  *container_out = read_container (checkout_fd, name, S_ISDIR (st.st_mode));
   return TRUE;
 }
 
 /* system-image.md 6: “container.0” is a container unless “container” is one, too. */
 static gboolean
-is_container_entry (int checkout_fd, const char *entry)
+is_container (const char *entry, GHashTable *entries)
 {
   gsize length = strlen (entry);
   g_autofree char *stem = NULL;
 
-  if (entry[0] == '.' || !atm_container_check_name (entry, NULL))
-    return FALSE;
   if (!g_str_has_suffix (entry, ".0") && !g_str_has_suffix (entry, ".1"))
     return TRUE;
   stem = g_strndup (entry, length - 2);
-  return !is_link (checkout_fd, stem);
+  return GPOINTER_TO_INT (g_hash_table_lookup (entries, stem)) != DT_LNK;
+}
+
+/* The links and the folders in @dir that have the name of a container. */
+static gboolean
+read_entries (DIR *dir, GHashTable **entries_out, GError **error)
+{
+  g_autoptr (GHashTable) entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  struct dirent *entry;
+
+  while ((errno = 0, entry = readdir (dir)) != NULL)
+    {
+      int type = entry->d_type;
+      struct stat st;
+
+      /* Not every file system says what an entry is. */
+      if (type == DT_UNKNOWN && fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        type = IFTODT (st.st_mode);
+      if ((type == DT_LNK || type == DT_DIR) && atm_container_check_name (entry->d_name, NULL))
+        g_hash_table_insert (entries, g_strdup (entry->d_name), GINT_TO_POINTER (type));
+    }
+  if (errno != 0)
+    return atm_throw_errno (error, "Reading the folder of containers");
+  *entries_out = g_steal_pointer (&entries);
+  return TRUE;
 }
 
 static int
@@ -203,41 +223,20 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp ((*left)->name, (*right)->name);
 }
 
-static gboolean
-read_all (int checkout_fd, DIR *dir, GPtrArray *containers, GError **error)
-{
-  struct dirent *entry;
-
-  while ((errno = 0, entry = readdir (dir)) != NULL)
-    {
-      g_autoptr (AtmContainer) container = NULL;
-      g_autoptr (GError) local = NULL;
-
-      if (!is_container_entry (checkout_fd, entry->d_name))
-        continue;
-      if (atm_container_load (checkout_fd, entry->d_name, &container, &local))
-        g_ptr_array_add (containers, g_steal_pointer (&container));
-      /* It is a file, or it went away meanwhile. */
-      else if (!g_error_matches (local, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND))
-        {
-          g_propagate_error (error, g_steal_pointer (&local));
-          return FALSE;
-        }
-    }
-  return errno == 0 || atm_throw_errno (error, "Reading the folder of containers");
-}
-
 gboolean
 atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error)
 {
   g_autoptr (GPtrArray) containers
       = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_container_free);
-  gboolean ok = TRUE;
+  g_autoptr (GHashTable) entries = NULL;
+  GHashTableIter iter;
+  gpointer name, type;
 
   if (checkout_fd >= 0)
     {
       int fd = openat (checkout_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+      gboolean ok = FALSE;
 
       if (dir == NULL)
         {
@@ -245,11 +244,16 @@ atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error)
           atm_fd_clear (&fd);
           return FALSE;
         }
-      ok = read_all (checkout_fd, dir, containers, error);
+      ok = read_entries (dir, &entries, error);
       closedir (dir);
+      if (!ok)
+        return FALSE;
+      g_hash_table_iter_init (&iter, entries);
+      while (g_hash_table_iter_next (&iter, &name, &type))
+        if (is_container (name, entries))
+          g_ptr_array_add (containers,
+                           read_container (checkout_fd, name, GPOINTER_TO_INT (type) == DT_DIR));
     }
-  if (!ok)
-    return FALSE;
   g_ptr_array_sort (containers, compare_names);
   *containers_out = g_steal_pointer (&containers);
   return TRUE;

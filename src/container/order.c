@@ -58,7 +58,9 @@ read_line (Order *order, guint self, const char *line)
 static void
 read_unit (Order *order, guint self, GBytes *unit)
 {
-  g_autofree char *text = g_strndup (g_bytes_get_data (unit, NULL), g_bytes_get_size (unit));
+  gsize size = g_bytes_get_size (unit);
+  g_autofree char *text
+      = size > 0 ? g_strndup (g_bytes_get_data (unit, NULL), size) : g_strdup ("");
   g_auto (GStrv) lines = g_strsplit (text, "\n", ATM_ORDER_LINES_MAX);
   g_autoptr (GString) line = g_string_new (NULL);
 

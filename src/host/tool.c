@@ -89,6 +89,11 @@ run (const char *const *argv, guint timeout_sec, GSubprocess **process_out, gboo
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   g_subprocess_launcher_setenv (launcher, "LC_ALL", "C", TRUE);
+  /* Whatever our own environment wants of systemd's programs: messages go to their output, plain.
+   */
+  g_subprocess_launcher_setenv (launcher, "SYSTEMD_LOG_TARGET", "console", TRUE);
+  g_subprocess_launcher_setenv (launcher, "SYSTEMD_LOG_LEVEL", "info", TRUE);
+  g_subprocess_launcher_setenv (launcher, "SYSTEMD_LOG_COLOR", "0", TRUE);
   process = g_subprocess_launcher_spawnv (launcher, argv, &local);
   if (process == NULL)
     return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_MISSING, "Running %s: %s", argv[0],
@@ -211,14 +216,154 @@ atm_tmpfiles_remove (const char *path, GCancellable *cancellable, GError **error
   return run_tmpfiles ("--remove", path, cancellable, error);
 }
 
-/* One problem in each line of what systemd-analyze says. */
+/* ---- systemd-analyze ---- */
+
+/* What was read of its output so far. */
+typedef struct
+{
+  const char *unit;    /* (borrowed) */
+  GPtrArray *problems; /* (owned) */
+  GPtrArray *syntax;   /* (owned): what it says of lines of the file */
+  GPtrArray *cycle;    /* (owned): units of a cycle in their order, while it is told */
+  char *conclusion;    /* (owned) (nullable): that it cannot be loaded, but not why */
+} Verification;
+
+static void
+verification_clear (Verification *verification)
+{
+  g_clear_pointer (&verification->problems, g_ptr_array_unref);
+  g_clear_pointer (&verification->syntax, g_ptr_array_unref);
+  g_clear_pointer (&verification->cycle, g_ptr_array_unref);
+  g_free (verification->conclusion);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Verification, verification_clear)
+
+static gboolean
+has_string (const GPtrArray *strings, const char *text)
+{
+  return g_ptr_array_find_with_equal_func ((GPtrArray *) strings, text, g_str_equal, NULL);
+}
+
+static void
+add_problem (Verification *verification, char *text)
+{
+  if (verification->problems->len < ATM_UNIT_PROBLEMS_MAX
+      && !has_string (verification->problems, text))
+    g_ptr_array_add (verification->problems, text);
+  else
+    g_free (text);
+}
+
+/* “a.service: Found ordering cycle on b.service/start”, then for each further unit
+   “a.service: Found dependency on c.service/start”, the last of which is the first again. */
+static gboolean
+take_cycle (Verification *verification, const char *about, const char *rest)
+{
+  const char *begin = "Found ordering cycle on ", *more = "Found dependency on ";
+  gboolean begins = g_str_has_prefix (rest, begin);
+
+  if (!begins && !g_str_has_prefix (rest, more))
+    return FALSE;
+  rest += strlen (begins ? begin : more);
+  if (begins)
+    {
+      g_ptr_array_set_size (verification->cycle, 0);
+      g_ptr_array_add (verification->cycle, g_strdup (about));
+    }
+  g_ptr_array_add (verification->cycle, g_strndup (rest, strcspn (rest, "/")));
+  return TRUE;
+}
+
+/* A cycle is a problem of all units in it, for systemd leaves out the one or the other. */
+static void
+end_cycle (Verification *verification, gboolean ours)
+{
+  g_autofree char *path = NULL;
+
+  if (verification->cycle->len > 0
+      && (ours || has_string (verification->cycle, verification->unit)))
+    {
+      g_ptr_array_add (verification->cycle, NULL);
+      path = g_strjoinv (" after ", (char **) verification->cycle->pdata);
+      add_problem (verification, g_strdup_printf ("the order of units is a cycle: %s", path));
+    }
+  g_ptr_array_set_size (verification->cycle, 0);
+}
+
+/* “UNIT: what is wrong”; @about may be another unit. */
+static void
+take_unit_line (Verification *verification, const char *about, const char *rest)
+{
+  gboolean ours = g_str_equal (about, verification->unit);
+  gboolean failed = g_str_has_prefix (rest, "Failed to create ");
+
+  if (take_cycle (verification, about, rest))
+    return;
+  if (verification->cycle->len > 0)
+    {
+      /* Then come one line that says what became of the cycle and, if it could not be broken, one
+         that says that the unit cannot be started for this reason. */
+      if (!failed && strstr (rest, "Unable to break cycle") != NULL)
+        return;
+      end_cycle (verification, ours && failed);
+      return;
+    }
+  if (ours)
+    add_problem (verification, g_strdup (rest));
+}
+
+static void
+take_line (Verification *verification, const char *line)
+{
+  g_autofree char *file_prefix = g_strconcat ("/", verification->unit, ":", NULL);
+  const char *of_file = strstr (line, file_prefix);
+  const char *colon = strstr (line, ": ");
+  g_autofree char *about = colon != NULL ? g_strndup (line, (gsize) (colon - line)) : NULL;
+
+  if (line[0] == '/' && of_file != NULL)
+    g_ptr_array_add (verification->syntax,
+                     g_strconcat ("line ", of_file + strlen (file_prefix), NULL));
+  else if (about != NULL && strchr (about, ' ') == NULL && about[0] != '/')
+    take_unit_line (verification, about, colon + 2);
+  else if (strstr (line, verification->unit) != NULL)
+    {
+      g_free (verification->conclusion);
+      verification->conclusion = g_strdup (line);
+    }
+}
+
+/* Lines of the file that systemd goes on without are told only if it does not go on. */
+static void
+conclude (Verification *verification)
+{
+  if (verification->conclusion == NULL)
+    return;
+  for (guint i = 0; i < verification->syntax->len; i++)
+    if (strstr (verification->syntax->pdata[i], ", ignoring") == NULL)
+      add_problem (verification, g_strdup (verification->syntax->pdata[i]));
+  if (verification->problems->len == 0)
+    add_problem (verification, g_strdup (verification->conclusion));
+}
+
+/* Its exit status says little: it is 1 for a line that is ignored, too. The default target is
+   started in the same simulation, which is the boot with this file in the place of the one of its
+   name, so that cycles with units that it does not require are found. */
 gboolean
 atm_unit_verify (const char *path, char ***problems_out, GCancellable *cancellable, GError **error)
 {
-  const char *const argv[]
-      = { "systemd-analyze", "--recursive-errors=no", "--man=no", "verify", path, NULL };
+  const char *const argv[] = {
+    "systemd-analyze", "--recursive-errors=one", "--man=no", "verify", path, "default.target", NULL
+  };
   g_autoptr (GSubprocess) process = NULL;
-  g_autofree char *output = NULL;
+  g_autofree char *output = NULL, *unit = g_path_get_basename (path);
+  g_auto (GStrv) lines = NULL;
+  g_auto (Verification) verification = {
+    .unit = unit,
+    .problems = g_ptr_array_new_with_free_func (g_free),
+    .syntax = g_ptr_array_new_with_free_func (g_free),
+    .cycle = g_ptr_array_new_with_free_func (g_free),
+  };
   gboolean ended = FALSE;
 
   if (!run (argv, ATM_UNIT_VERIFY_SEC, &process, &ended, &output, cancellable, error))
@@ -227,6 +372,13 @@ atm_unit_verify (const char *path, char ***problems_out, GCancellable *cancellab
     return atm_throw (error, ATM_TOOL_ERROR, ATM_TOOL_ERROR_FAILED,
                       "systemd-analyze verify %s: it did not end within %d s", path,
                       ATM_UNIT_VERIFY_SEC);
-  *problems_out = g_strsplit (g_strchomp (output), "\n", ATM_UNIT_PROBLEMS_MAX);
+
+  lines = g_strsplit (output, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    take_line (&verification, lines[i]);
+  end_cycle (&verification, FALSE);
+  conclude (&verification);
+  g_ptr_array_add (verification.problems, NULL);
+  *problems_out = (char **) g_ptr_array_free (g_steal_pointer (&verification.problems), FALSE);
   return TRUE;
 }

@@ -168,7 +168,8 @@ plan_host_files (AtmBuild *build, const AtmBuildOptions *options, GHashTable *va
 {
   const char *const self[] = { options->name, NULL };
   g_autofree char *entry = g_strdup_printf ("%s.%u", options->name, 1 - options->number);
-  g_autoptr (GHashTable) others = NULL;
+  g_autoptr (GHashTable) others
+      = options->others != NULL ? g_hash_table_ref (options->others) : NULL;
   atm_autofd int current_fd = -1;
   AtmHostSet current = { 0 };
 
@@ -180,10 +181,12 @@ plan_host_files (AtmBuild *build, const AtmBuildOptions *options, GHashTable *va
       current.deployment_fd = current_fd;
       current.checksums = options->current->installed_files;
     }
-  return atm_hostfiles_find_others (options->checkout_fd, options->host_fd, self, &others, error)
-         && atm_hostfs_plan (build->rootfs_fd, options->host_fd, build->exports, values,
-                             options->current != NULL ? &current : NULL, others, &build->host_plan,
-                             error)
+  if (others == NULL
+      && !atm_hostfiles_find_others (options->checkout_fd, options->host_fd, self, &others, error))
+    return FALSE;
+  return atm_hostfs_plan (build->rootfs_fd, options->host_fd, build->exports, values,
+                          options->current != NULL ? &current : NULL, others, &build->host_plan,
+                          error)
          && atm_host_plan_stage (build->host_plan, atm_deployment_get_fd (build->deployment),
                                  error);
 }

@@ -26,6 +26,8 @@ typedef struct
   GHashTable *set;        /* (element-type utf8 utf8): from --set */
   const AtmInfo *current; /* (nullable): of the deployment that is to be replaced */
   GHashTable *stored;     /* (nullable) (element-type utf8 utf8): values of it that stay */
+  GHashTable *others;     /* (nullable): from atm_hostfiles_find_others(); %NULL: as they are now,
+                             of all containers but this one */
   AtmStore *store;
   const AtmStoredImage *image;
   const char *verdict; /* (nullable): atm_verdict_to_json() of today's policy on @image; %NULL: it

@@ -21,7 +21,8 @@ atm_explain_served (const AtmSystem *system, const AtmOrigin *origin, const AtmP
                     GError **error)
 {
   g_autoptr (GError) local = NULL;
-  gboolean allowed = atm_pull_judge (system, origin, options, report, trace, cancellable, &local);
+  gboolean allowed
+      = atm_pull_judge (system, origin, options, report, trace, NULL, cancellable, &local);
 
   return finish (allowed, trace, &local, error);
 }

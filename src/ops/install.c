@@ -51,7 +51,7 @@ install_clear (Install *install)
   g_clear_pointer (&install->set, g_hash_table_unref);
   g_free (install->unit_name);
   g_free (install->tmpfiles_name);
-  atm_build_free (install->build);
+  atm_build_free (install->build); /* before the folder that it is in */
   atm_fd_clear (&install->checkout_fd);
   atm_fd_clear (&install->host_fd);
   g_free (install->verdict);
@@ -102,20 +102,6 @@ is_present (const Install *install, gboolean *present_out, GError **error)
 
 /* ---- step 2: the image ---- */
 
-/* Whether a stored image is the one that was typed. A short name means what is stored under it,
-   from wherever it was pulled (command.md 3); a full name and a layout mean themselves. What the
-   Python tool pulled has no merged tree and is pulled again. */
-static gboolean
-is_meant (const AtmStoredImage *image, const AtmOrigin *origin)
-{
-  g_autofree char *what = atm_origin_to_string (origin);
-
-  if (image->canonical == NULL)
-    return FALSE;
-  return g_str_equal (image->canonical, what)
-         || (origin->transport == ATM_TRANSPORT_DOCKER && !origin->name->domain_typed);
-}
-
 /* The image in the store, if it is one that can be checked out and today's policy allows it. */
 static gboolean
 load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, GError **error)
@@ -127,7 +113,7 @@ load_stored_image (Install *install, AtmStore *store, const AtmOrigin *origin, G
 
   if (!atm_pull_find_stored (store, origin->name->familiar, &image, install->cancellable, error))
     return FALSE;
-  if (image == NULL || !is_meant (image, origin))
+  if (image == NULL || !atm_pull_is_meant (image, origin))
     return TRUE;
   allowed = atm_judge_stored (install->system, image, trace, &verdict, install->cancellable, error);
   atm_judge_record (trace);

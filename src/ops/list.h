@@ -6,7 +6,15 @@
 
 /* What is installed and what is stored, as lists. */
 
-/* One container. All pointers (owned), none %NULL. */
+typedef enum
+{
+  ATM_LIST_DEFAULT = 0,
+  ATM_LIST_LAYERS = 1 << 0,      /* list layers, too */
+  ATM_LIST_UNIQUE_SIZES = 1 << 1, /* measure images, which takes a look at each of their objects */
+  ATM_LIST_RECORDS = 1 << 2       /* read the settings of containers */
+} AtmListFlags;
+
+/* One container. All pointers (owned), none %NULL unless it says so. */
 typedef struct
 {
   char *name;
@@ -16,6 +24,10 @@ typedef struct
   gint64 created_unix; /* 0: unknown */
   char *state; /* “running”, “failed”, “inactive”, “no service” (command.md 2.4) */
   char *runtime;
+  char *active_state;   /* of its unit, as systemd says; "" if it is not known */
+  char *deployment;     /* “NAME.0”; "" if there is none */
+  char **accepted_by;   /* (nullable): who vouched for the image */
+  gboolean auto_update; /* with %ATM_LIST_RECORDS only */
 } AtmContainerRow;
 
 void atm_container_row_free (AtmContainerRow *row);
@@ -28,8 +40,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmContainerRow, atm_container_row_free)
  * @error: of the rooms below
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_list_containers (const AtmSystem *system, const AtmReport *report,
+gboolean atm_list_containers (const AtmSystem *system, AtmListFlags flags, const AtmReport *report,
                               GPtrArray **rows_out, GError **error);
+
+/**
+ * atm_list_state_of:
+ * @active_state: (nullable): of the unit of a container, or “not-found”; %NULL if it is not known
+ *
+ * Returns: (transfer none): “state” of a container
+ */
+const char *atm_list_state_of (gboolean has_service, const char *active_state);
 
 /* One image, or a layer without a name. */
 typedef struct
@@ -46,13 +66,6 @@ typedef struct
 
 void atm_image_row_free (AtmImageRow *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmImageRow, atm_image_row_free)
-
-typedef enum
-{
-  ATM_LIST_DEFAULT = 0,
-  ATM_LIST_LAYERS = 1 << 0,      /* list layers, too */
-  ATM_LIST_UNIQUE_SIZES = 1 << 1 /* measure images, which takes a look at each of their objects */
-} AtmListFlags;
 
 /**
  * atm_list_images:

@@ -209,17 +209,34 @@ find (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *op
 }
 
 gboolean
+atm_pull_is_meant (const AtmStoredImage *image, const AtmOrigin *origin)
+{
+  g_autofree char *what = atm_origin_to_string (origin);
+
+  if (image->canonical == NULL)
+    return FALSE;
+  return g_str_equal (image->canonical, what)
+         || (origin->transport == ATM_TRANSPORT_DOCKER && !origin->name->domain_typed);
+}
+
+gboolean
 atm_pull_judge (const AtmSystem *system, const AtmOrigin *origin, const AtmPullOptions *options,
-                const AtmReport *report, AtmTrace *trace, GCancellable *cancellable, GError **error)
+                const AtmReport *report, AtmTrace *trace, AtmVerdict **verdict_out,
+                GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) origins = NULL; /* outlives what was found among them */
   g_auto (Found) found = { .trace = trace };
   g_autoptr (AtmVerdict) verdict = NULL;
 
-  if (origin->transport == ATM_TRANSPORT_OSTREE)
-    return atm_pull_remote_judge (system, origin, trace, &verdict, cancellable, error);
-  return find (system, origin, options, report, &origins, &found, cancellable, error)
-         && atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict, error);
+  if (origin->transport == ATM_TRANSPORT_OSTREE
+          ? !atm_pull_remote_judge (system, origin, trace, &verdict, cancellable, error)
+          : !find (system, origin, options, report, &origins, &found, cancellable, error)
+                || !atm_trust_judge (found.trust, found.manifest, NULL, cancellable, &verdict,
+                                     error))
+    return FALSE;
+  if (verdict_out != NULL)
+    *verdict_out = g_steal_pointer (&verdict);
+  return TRUE;
 }
 
 /* What the policy says of what was found, and whether that may take the place of what is stored. */

@@ -72,8 +72,20 @@ gboolean atm_pull_find_stored (AtmStore *store, const char *reference, AtmStored
                                GCancellable *cancellable, GError **error);
 
 /**
+ * atm_pull_is_meant:
+ * @image: (borrowed): what is stored under the name of @origin
+ *
+ * A short name means what is stored under it, from wherever it was pulled (command.md 3); a full
+ * name and a layout mean themselves. What the Python tool pulled has no merged tree.
+ *
+ * Returns: whether @image is what was typed, and can be checked out
+ */
+gboolean atm_pull_is_meant (const AtmStoredImage *image, const AtmOrigin *origin);
+
+/**
  * atm_pull_judge:
  * @trace: (borrowed): gets what was looked at and the decision
+ * @verdict_out: (out) (optional) (transfer full): the proof, with the digest of what is there
  * @error: as atm_pull(), before anything is fetched but the manifest
  *
  * What atm_pull() would decide now, but for the rollback guard: asks the source for the manifest
@@ -82,7 +94,7 @@ gboolean atm_pull_find_stored (AtmStore *store, const char *reference, AtmStored
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_pull_judge (const AtmSystem *system, const AtmOrigin *origin,
                          const AtmPullOptions *options, const AtmReport *report, AtmTrace *trace,
-                         GCancellable *cancellable, GError **error);
+                         AtmVerdict **verdict_out, GCancellable *cancellable, GError **error);
 
 /**
  * atm_pull_open_trust:

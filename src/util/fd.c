@@ -50,11 +50,15 @@ atm_write_all (int fd, GBytes *bytes, GError **error)
   return TRUE;
 }
 
+/* Room for what the file says it has; it may grow while it is read, or know nothing, as in /proc.
+ */
+#define READ_AHEAD_BYTES 4096
+
 gboolean
 atm_read_all (int fd, gsize max_bytes, GBytes **bytes_out, GError **error)
 {
-  g_autoptr (GByteArray) array = g_byte_array_new ();
-  guint8 buffer[65536];
+  g_autofree guint8 *bytes = NULL;
+  gsize length = 0, room = 0;
   struct stat st;
 
   if (fstat (fd, &st) < 0)
@@ -64,21 +68,29 @@ atm_read_all (int fd, gsize max_bytes, GBytes **bytes_out, GError **error)
 
   for (;;)
     {
-      gssize n = read (fd, buffer, sizeof buffer);
+      gssize n = 0;
 
+      if (length == room)
+        {
+          room = length == 0 && st.st_size > 0 ? MIN ((gsize) st.st_size, max_bytes) : 2 * room;
+          room = MAX (room, READ_AHEAD_BYTES);
+          bytes = g_realloc (bytes, room);
+        }
+      n = read (fd, bytes + length, room - length);
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
         return atm_throw_errno (error, "Reading");
-      if (n == 0)
-        break;
-      if ((gsize) n > max_bytes - array->len)
+      if ((gsize) n > max_bytes - length)
         return atm_throw (error, G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
                           "Larger than %" G_GSIZE_FORMAT " bytes", max_bytes);
-      g_byte_array_append (array, buffer, (guint) n);
+      length += (gsize) n;
+      /* A second read would say the same. */
+      if (n == 0 || length == (gsize) st.st_size)
+        break;
     }
 
-  *bytes_out = g_byte_array_free_to_bytes (g_steal_pointer (&array));
+  *bytes_out = g_bytes_new_take (g_steal_pointer (&bytes), length);
   return TRUE;
 }
 

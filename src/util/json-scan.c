@@ -8,27 +8,54 @@
 
 /* Not recursive: a document may nest as deep as it likes without touching our stack. */
 
+/* Members of one object that are compared one by one; beyond, a table is faster. */
+#define NAMES_IN_LINE 16
+
+/* A string of the document: in its text, or where escapes were resolved. */
+typedef struct
+{
+  const char *text; /* (borrowed): without NUL */
+  gsize length;
+} Slice;
+
+/* An object or an array that is open. */
+typedef struct
+{
+  gboolean is_object;
+  guint first_name;   /* its members seen, in “names” */
+  GHashTable *table;  /* (owned) (nullable): all of them, when they are many */
+  JsonObject *object; /* (borrowed) (nullable): what is being made of it */
+  JsonArray *array;   /* (borrowed) (nullable) */
+} Level;
+
 typedef struct
 {
   const char *start;
   const char *at;
   const char *end;
-  GHashTable *names[ATM_JSON_DEPTH_MAX]; /* (owned) (nullable): members seen; NULL in an array */
+  Level levels[ATM_JSON_DEPTH_MAX];
   guint depth;
+  GArray *names;       /* (owned) (element-type Slice): members of all open objects */
+  GStringChunk *chunk; /* (owned) (nullable): those that had escapes */
+  GString *unescaped;  /* (owned): the last string that had escapes */
 
   const char *const *path; /* (nullable): names of the members that lead to what is looked for */
   guint matched;           /* so many of them are open */
   gboolean next;           /* the value that comes is that of path[matched] */
-  const char *found;       /* (nullable): what was looked for … */
-  const char *found_end;   /* (nullable): … and where it ends */
-  guint found_depth;
+  gboolean building;       /* we are in what is looked for … */
+  guint root_depth;        /* … which is this deep */
+  JsonNode *root;          /* (owned) (nullable): it */
 } Scan;
 
 static void
 scan_clear (Scan *scan)
 {
   while (scan->depth > 0)
-    g_clear_pointer (&scan->names[--scan->depth], g_hash_table_unref);
+    g_clear_pointer (&scan->levels[--scan->depth].table, g_hash_table_unref);
+  g_clear_pointer (&scan->names, g_array_unref);
+  g_clear_pointer (&scan->chunk, g_string_chunk_free);
+  g_string_free (g_steal_pointer (&scan->unescaped), TRUE);
+  g_clear_pointer (&scan->root, json_node_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Scan, scan_clear)
@@ -83,7 +110,7 @@ scan_hex4 (Scan *scan, gunichar *value_out)
 
 /* \uXXXX, the backslash and the u being read already. */
 static gboolean
-scan_unicode_escape (Scan *scan, GString *text, GError **error)
+scan_unicode_escape (Scan *scan, GError **error)
 {
   gunichar high = 0, low = 0;
 
@@ -102,41 +129,80 @@ scan_unicode_escape (Scan *scan, GString *text, GError **error)
         return fail (scan, "lone surrogate", error);
       high = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
     }
-  if (text != NULL)
-    g_string_append_unichar (text, high);
+  g_string_append_unichar (scan->unescaped, high);
   return TRUE;
 }
 
-/* @text: (nullable): where to put the characters */
+/* @string_out: valid until the next string */
 static gboolean
-scan_string (Scan *scan, GString *text, GError **error)
+scan_string (Scan *scan, Slice *string_out, GError **error)
 {
-  scan->at++;
+  const char *plain = ++scan->at;
+  gboolean escaped = FALSE;
+
+  g_string_truncate (scan->unescaped, 0);
   for (;;)
     {
-      const char *plain = scan->at;
       int c = 0;
 
       while ((c = peek (scan)) >= 0x20 && c != '"' && c != '\\')
         scan->at++;
-      if (text != NULL)
-        g_string_append_len (text, plain, scan->at - plain);
       if (c < 0)
         return fail (scan, "string without an end", error);
       if (c < 0x20)
         return fail (scan, "control character in a string", error);
+      if (escaped || c == '\\')
+        g_string_append_len (scan->unescaped, plain, scan->at - plain);
       scan->at++;
       if (c == '"')
-        return TRUE;
+        break;
+      escaped = TRUE;
       c = peek (scan);
       if (c <= 0 || strchr ("\"\\/bfnrtu", c) == NULL)
         return fail (scan, "unknown escape in a string", error);
       scan->at++;
-      if (c == 'u' && !scan_unicode_escape (scan, text, error))
+      if (c == 'u' && !scan_unicode_escape (scan, error))
         return FALSE;
-      if (c != 'u' && text != NULL)
-        g_string_append_c (text, "\"\\/\b\f\n\r\t"[strchr ("\"\\/bfnrt", c) - "\"\\/bfnrt"]);
+      if (c != 'u')
+        g_string_append_c (scan->unescaped,
+                           "\"\\/\b\f\n\r\t"[strchr ("\"\\/bfnrt", c) - "\"\\/bfnrt"]);
+      plain = scan->at;
     }
+  *string_out = escaped ? (Slice){ scan->unescaped->str, scan->unescaped->len }
+                        : (Slice){ plain, (gsize) (scan->at - 1 - plain) };
+  return TRUE;
+}
+
+/* ---- what is made of it ---- */
+
+static void
+take_node (Scan *scan, JsonNode *node)
+{
+  Level *level = NULL;
+
+  if (scan->depth == scan->root_depth)
+    {
+      scan->root = node;
+      return;
+    }
+  level = &scan->levels[scan->depth - 1];
+  if (level->is_object)
+    {
+      const Slice *name = &g_array_index (scan->names, Slice, scan->names->len - 1);
+      g_autofree char *text = g_strndup (name->text, name->length);
+
+      json_object_set_member (level->object, text, node);
+    }
+  else
+    json_array_add_element (level->array, node);
+}
+
+static void
+add_string (Scan *scan, const Slice *string)
+{
+  g_autofree char *text = g_strndup (string->text, string->length);
+
+  take_node (scan, json_node_init_string (json_node_alloc (), text));
 }
 
 static gboolean
@@ -155,6 +221,7 @@ scan_number (Scan *scan, GError **error)
   const char *first = scan->at;
   gboolean integer = TRUE;
   g_autofree char *text = NULL;
+  gint64 value = 0;
 
   if (peek (scan) == '-')
     scan->at++;
@@ -179,8 +246,13 @@ scan_number (Scan *scan, GError **error)
         return fail (scan, "exponent without digits", error);
     }
   text = g_strndup (first, (gsize) (scan->at - first));
-  if (integer && !g_ascii_string_to_signed (text, 10, G_MININT64, G_MAXINT64, NULL, NULL))
+  if (integer && !g_ascii_string_to_signed (text, 10, G_MININT64, G_MAXINT64, &value, NULL))
     return fail (scan, "integer outside of 64 bits", error);
+  /* 1e999 is infinite then; it is no integer, so nobody reads it. */
+  if (scan->building)
+    take_node (scan, integer
+                         ? json_node_init_int (json_node_alloc (), value)
+                         : json_node_init_double (json_node_alloc (), g_ascii_strtod (text, NULL)));
   return TRUE;
 }
 
@@ -196,27 +268,64 @@ scan_word (Scan *scan, GError **error)
       if ((gsize) (scan->end - scan->at) >= length && memcmp (scan->at, words[i], length) == 0)
         {
           scan->at += length;
+          if (scan->building)
+            take_node (scan, i == 2 ? json_node_init_null (json_node_alloc ())
+                                    : json_node_init_boolean (json_node_alloc (), i == 0));
           return TRUE;
         }
     }
   return fail (scan, "not a value", error);
 }
 
+/* Whether the innermost object has no member @name yet; it has then. */
+static gboolean
+add_name (Scan *scan, const Slice *name)
+{
+  Level *level = &scan->levels[scan->depth - 1];
+  guint n_names = scan->names->len - level->first_name;
+  const Slice *names = &g_array_index (scan->names, Slice, level->first_name);
+  Slice kept = *name;
+
+  if (name->text == scan->unescaped->str)
+    {
+      if (scan->chunk == NULL)
+        scan->chunk = g_string_chunk_new (256);
+      kept.text = g_string_chunk_insert_len (scan->chunk, name->text, (gssize) name->length);
+    }
+  if (level->table == NULL && n_names == NAMES_IN_LINE)
+    {
+      level->table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+      for (guint i = 0; i < n_names; i++)
+        g_hash_table_add (level->table, g_strndup (names[i].text, names[i].length));
+    }
+  if (level->table != NULL)
+    {
+      if (!g_hash_table_add (level->table, g_strndup (kept.text, kept.length)))
+        return FALSE;
+    }
+  else
+    for (guint i = 0; i < n_names; i++)
+      if (names[i].length == kept.length && memcmp (names[i].text, kept.text, kept.length) == 0)
+        return FALSE;
+  g_array_append_val (scan->names, kept);
+  return TRUE;
+}
+
 /* “"name" :” in an object. */
 static gboolean
 scan_name (Scan *scan, GError **error)
 {
-  g_autoptr (GString) name = g_string_new (NULL);
+  Slice name;
 
   skip_space (scan);
   if (peek (scan) != '"')
     return fail (scan, "expected a member name", error);
-  if (!scan_string (scan, name, error))
+  if (!scan_string (scan, &name, error))
     return FALSE;
-  scan->next = scan->path != NULL && scan->depth == scan->matched + 1
-               && g_strcmp0 (name->str, scan->path[scan->matched]) == 0;
-  if (!g_hash_table_add (scan->names[scan->depth - 1],
-                         g_string_free (g_steal_pointer (&name), FALSE)))
+  scan->next = scan->path != NULL && !scan->building && scan->depth == scan->matched + 1
+               && strlen (scan->path[scan->matched]) == name.length
+               && memcmp (scan->path[scan->matched], name.text, name.length) == 0;
+  if (!add_name (scan, &name))
     return fail (scan, "the member before is there twice", error);
   skip_space (scan);
   if (peek (scan) != ':')
@@ -226,12 +335,26 @@ scan_name (Scan *scan, GError **error)
 }
 
 static gboolean
-push (Scan *scan, gboolean object, GError **error)
+push (Scan *scan, gboolean is_object, GError **error)
 {
+  Level level = { .is_object = is_object, .first_name = scan->names->len };
+
   if (scan->depth == ATM_JSON_DEPTH_MAX)
     return fail (scan, "nested too deep", error);
-  scan->names[scan->depth++]
-      = object ? g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL) : NULL;
+  if (scan->building)
+    {
+      JsonNode *node = json_node_alloc ();
+
+      /* The node keeps it, and what it stands in the node. */
+      if (is_object)
+        json_node_take_object (json_node_init (node, JSON_NODE_OBJECT),
+                               level.object = json_object_new ());
+      else
+        json_node_take_array (json_node_init (node, JSON_NODE_ARRAY),
+                              level.array = json_array_new ());
+      take_node (scan, node);
+    }
+  scan->levels[scan->depth++] = level;
   scan->at++;
   return TRUE;
 }
@@ -239,24 +362,27 @@ push (Scan *scan, gboolean object, GError **error)
 static void
 pop (Scan *scan)
 {
+  Level *level = &scan->levels[--scan->depth];
+
   scan->at++;
-  g_clear_pointer (&scan->names[--scan->depth], g_hash_table_unref);
+  g_array_set_size (scan->names, level->first_name);
+  g_clear_pointer (&level->table, g_hash_table_unref);
   scan->matched = MIN (scan->matched, MAX (scan->depth, 1) - 1);
 }
 
 /* Where a value begins: is it on the path? */
 static void
-note_value (Scan *scan, gboolean object)
+note_value (Scan *scan, gboolean is_object)
 {
   if (!scan->next)
     return;
   scan->next = FALSE;
   if (scan->path[scan->matched + 1] == NULL)
     {
-      scan->found = scan->at;
-      scan->found_depth = scan->depth;
+      scan->building = TRUE;
+      scan->root_depth = scan->depth;
     }
-  else if (object)
+  else if (is_object)
     scan->matched++;
 }
 
@@ -265,12 +391,17 @@ static gboolean
 scan_scalar (Scan *scan, GError **error)
 {
   int c = peek (scan);
+  Slice string;
 
-  if (c == '"')
-    return scan_string (scan, NULL, error);
   if (c == '-' || g_ascii_isdigit (c))
     return scan_number (scan, error);
-  return scan_word (scan, error);
+  if (c != '"')
+    return scan_word (scan, error);
+  if (!scan_string (scan, &string, error))
+    return FALSE;
+  if (scan->building)
+    add_string (scan, &string);
+  return TRUE;
 }
 
 /* After a value: closes what ends here, and stands before the next value unless all is closed. */
@@ -279,10 +410,10 @@ scan_after_value (Scan *scan, GError **error)
 {
   while (scan->depth > 0)
     {
-      gboolean object = scan->names[scan->depth - 1] != NULL;
+      gboolean object = scan->levels[scan->depth - 1].is_object;
 
-      if (scan->found != NULL && scan->found_end == NULL && scan->depth == scan->found_depth)
-        scan->found_end = scan->at;
+      if (scan->building && scan->depth == scan->root_depth)
+        scan->building = FALSE;
       skip_space (scan);
       if (peek (scan) == ',')
         {
@@ -297,12 +428,15 @@ scan_after_value (Scan *scan, GError **error)
 }
 
 gboolean
-atm_json_scan (const char *text, gsize length, const char *const *path, const char **found_out,
-               gsize *found_length_out, GError **error)
+atm_json_scan (const char *text, gsize length, const char *const *path, JsonNode **node_out,
+               GError **error)
 {
   g_auto (Scan) scan = { .start = text, .at = text, .end = text + length, .path = path };
   const char *invalid = NULL;
 
+  scan.names = g_array_new (FALSE, FALSE, sizeof (Slice));
+  scan.unescaped = g_string_new (NULL);
+  scan.building = path == NULL;
   if (!g_utf8_validate_len (text, length, &invalid))
     {
       scan.at = invalid;
@@ -340,10 +474,6 @@ atm_json_scan (const char *text, gsize length, const char *const *path, const ch
   skip_space (&scan);
   if (scan.at < scan.end)
     return fail (&scan, "text after the end of the document", error);
-  if (path != NULL)
-    {
-      *found_out = scan.found;
-      *found_length_out = scan.found != NULL ? (gsize) (scan.found_end - scan.found) : 0;
-    }
+  *node_out = g_steal_pointer (&scan.root);
   return TRUE;
 }

@@ -2,20 +2,20 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <json-glib/json-glib.h>
 
-/* The check in front of json-glib; everyone but util/json.c wants atm_json_parse() or
-   atm_json_find(). */
+/* The strict reader; everyone but util/json.c wants atm_json_parse() or atm_json_find(). */
 
 /**
  * atm_json_scan:
  * @text: (array length=length): untrusted
  * @path: (nullable) (array zero-terminated=1): the names of members, from the top
- * @found_out: (out) (nullable) (borrowed): where in @text the value at @path begins, and
- * @found_length_out: (out): how long it is; %NULL if there is none
+ * @node_out: (out) (transfer full) (nullable): the value at @path, or the whole document; %NULL if
+ *   there is none
  * @error: %ATM_JSON_ERROR_SYNTAX
  *
  * The rules are those of atm_json_parse().
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_json_scan (const char *text, gsize length, const char *const *path,
-                        const char **found_out, gsize *found_length_out, GError **error);
+                        JsonNode **node_out, GError **error);

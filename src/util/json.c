@@ -6,42 +6,22 @@
 
 G_DEFINE_QUARK (atm_json_error, atm_json_error)
 
-/* json-glib also takes numbers such as 1e999; they are no integers, so nobody reads them. */
-static gboolean
-load (const char *text, gsize length, JsonNode **node_out, GError **error)
-{
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  g_autoptr (GError) local = NULL;
-
-  if (!json_parser_load_from_data (parser, text, (gssize) length, &local))
-    return atm_throw (error, ATM_JSON_ERROR, ATM_JSON_ERROR_SYNTAX, "Invalid JSON: %s",
-                      local->message);
-  *node_out = json_parser_steal_root (parser);
-  return TRUE;
-}
-
 gboolean
 atm_json_parse (GBytes *bytes, JsonNode **node_out, GError **error)
 {
   gsize length = 0;
   const char *text = g_bytes_get_data (bytes, &length);
 
-  return atm_json_scan (text != NULL ? text : "", length, NULL, NULL, NULL, error)
-         && load (text, length, node_out, error);
+  return atm_json_scan (text != NULL ? text : "", length, NULL, node_out, error);
 }
 
 gboolean
 atm_json_find (GBytes *bytes, const char *const *path, JsonNode **node_out, GError **error)
 {
-  gsize length = 0, found_length = 0;
-  const char *text = g_bytes_get_data (bytes, &length), *found = NULL;
+  gsize length = 0;
+  const char *text = g_bytes_get_data (bytes, &length);
 
-  if (!atm_json_scan (text != NULL ? text : "", length, path, &found, &found_length, error))
-    return FALSE;
-  if (found != NULL)
-    return load (found, found_length, node_out, error);
-  *node_out = NULL;
-  return TRUE;
+  return atm_json_scan (text != NULL ? text : "", length, path, node_out, error);
 }
 
 gboolean

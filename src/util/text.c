@@ -9,8 +9,15 @@ atm_text_escape (const char *text)
 
   while (*p != '\0')
     {
-      gunichar c = g_utf8_get_char_validated (p, -1);
+      const char *plain = p;
+      gunichar c = 0;
 
+      while (*p >= 0x20 && *p < 0x7f)
+        p++;
+      g_string_append_len (safe, plain, p - plain);
+      if (*p == '\0')
+        break;
+      c = g_utf8_get_char_validated (p, -1);
       if (c == (gunichar) -1 || c == (gunichar) -2)
         {
           g_string_append_printf (safe, "\\x%02x", (guchar) *p++);

@@ -102,6 +102,8 @@ test_life (void)
   atm_test_write_at (fd, "a.0/old", "x");
   deploy (fd, "a", 0);
   g_assert_cmpint (fstatat (fd, "a.0/old", &st, 0), <, 0);
+  g_assert_cmpint (fstatat (fd, ".a.0.old/old", &st, 0), ==, 0);
+  g_assert_true (atm_container_sweep (fd, "a", &error));
   g_assert_cmpuint (count_entries (fd), ==, 3);
 
   g_assert_false (atm_deployment_make_current (fd, "/check/out", "b", 0, &error));
@@ -113,6 +115,86 @@ test_life (void)
   g_assert_cmpuint (count_entries (fd), ==, 0);
   g_assert_false (atm_container_load (fd, "a", &second, &error));
   g_assert_error (error, ATM_CONTAINER_ERROR, ATM_CONTAINER_ERROR_NOT_FOUND);
+}
+
+/* Whether the deployment a.1 is the one with the file @mark, and there is nothing beside both. */
+static void
+assert_is (int fd, const char *mark)
+{
+  g_autofree char *path = g_strconcat ("a.1/", mark, NULL);
+  struct stat st;
+
+  g_assert_cmpint (fstatat (fd, path, &st, 0), ==, 0);
+  g_assert_cmpuint (count_entries (fd), ==, 3);
+}
+
+/* At whatever point publishing was interrupted, the one before is there again. */
+static void
+test_unpublish (void)
+{
+  atm_autofd int fd = atm_test_scratch_dir ();
+  g_autoptr (AtmDeployment) next = NULL, third = NULL;
+  g_autoptr (GError) error = NULL;
+
+  deploy (fd, "a", 1);
+  atm_test_write_at (fd, "a.1/first", "x");
+  deploy (fd, "a", 0);
+
+  /* before it began */
+  g_assert_true (atm_deployment_unpublish (fd, "a", 1, TRUE, &error));
+  assert_is (fd, "first");
+  /* between its two steps */
+  g_assert_cmpint (renameat (fd, "a.1", fd, ".a.1.old"), ==, 0);
+  g_assert_true (atm_deployment_unpublish (fd, "a", 1, TRUE, &error));
+  assert_is (fd, "first");
+  /* after both, and twice is once */
+  g_assert_true (atm_deployment_begin (fd, "a", 1, &next, &error));
+  atm_test_write_at (atm_deployment_get_fd (next), "second", "x");
+  g_assert_true (atm_deployment_publish (next, &error));
+  g_assert_true (atm_deployment_unpublish (fd, "a", 1, TRUE, &error));
+  g_assert_true (atm_deployment_unpublish (fd, "a", 1, TRUE, &error));
+  assert_is (fd, "first");
+
+  /* one that replaced nothing goes, whether it had its name yet or not */
+  g_assert_true (atm_remove_tree_at (fd, "a.1", &error));
+  g_assert_true (atm_deployment_unpublish (fd, "a", 1, FALSE, &error));
+  g_assert_true (atm_deployment_begin (fd, "a", 1, &third, &error));
+  g_assert_true (atm_deployment_publish (third, &error));
+  g_assert_true (atm_deployment_exists (fd, "a", 1));
+  g_assert_true (atm_deployment_unpublish (fd, "a", 1, FALSE, &error));
+  g_assert_false (atm_deployment_exists (fd, "a", 1));
+  g_assert_cmpuint (count_entries (fd), ==, 2);
+  g_assert_no_error (error);
+}
+
+static void
+test_staged (void)
+{
+  atm_autofd int fd = atm_test_scratch_dir ();
+  g_autoptr (AtmDeployment) built = NULL, waiting = NULL, none = NULL;
+  g_autoptr (GError) error = NULL;
+  struct stat st;
+
+  deploy (fd, "a", 0);
+  g_assert_false (atm_deployment_open_staged (fd, "a", 1, &none, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+
+  g_assert_true (atm_deployment_begin (fd, "a", 1, &built, &error));
+  atm_test_write_at (atm_deployment_get_fd (built), "mark", "x");
+  g_assert_true (atm_deployment_stage (built, &error));
+  g_clear_pointer (&built, atm_deployment_free);
+  /* It is no left-over, and who only looks at it does not take it away. */
+  g_assert_true (atm_container_sweep (fd, "a", &error));
+  g_assert_true (atm_deployment_open_staged (fd, "a", 1, &waiting, &error));
+  g_clear_pointer (&waiting, atm_deployment_free);
+  g_assert_cmpint (fstatat (fd, ".a.1.staged/mark", &st, 0), ==, 0);
+
+  g_assert_true (atm_deployment_open_staged (fd, "a", 1, &waiting, &error));
+  g_assert_true (atm_deployment_publish (waiting, &error));
+  g_assert_cmpint (fstatat (fd, "a.1/mark", &st, 0), ==, 0);
+  g_assert_cmpint (fstatat (fd, ".a.1.staged", &st, 0), <, 0);
+  g_assert_no_error (error);
 }
 
 /* kill -9 in the middle of a deployment; the next one of this container cleans up, and only that.
@@ -279,6 +361,8 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/deployment/names", test_names);
   g_test_add_func ("/deployment/life", test_life);
+  g_test_add_func ("/deployment/unpublish", test_unpublish);
+  g_test_add_func ("/deployment/staged", test_staged);
   g_test_add_func ("/deployment/killed", test_killed);
   g_test_add_func ("/deployment/list", test_list);
   g_test_add_func ("/deployment/mount-points", test_mount_points);
