@@ -102,7 +102,7 @@ atm_cmd_containers_delete (AtmCli *cli, int argc, char **argv, GError **error)
     return FALSE;
   if (all != (argc == 1))
     return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE, "say either NAME… or --all");
-  if (!atm_list_containers (cli->system, 0, &cli->report, &rows, error)
+  if (!atm_list_containers (cli->system, &cli->report, &rows, error)
       || !choose (rows, argv + 1, &doomed, error))
     return FALSE;
   if (doomed->len == 0)

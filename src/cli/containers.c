@@ -19,6 +19,10 @@ static const AtmColumn columns[] = {
   { "RUNTIME", "runtime", "runtime", ATM_COLUMN_STRING, 10, 0 },
   { NULL, "vulnerable", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
   { NULL, "running", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
+  { NULL, "active_state", NULL, ATM_COLUMN_STRING, 0, 0 },
+  { NULL, "deployment", NULL, ATM_COLUMN_STRING, 0, 0 },
+  { NULL, "accepted_by", NULL, ATM_COLUMN_WORDS, 0, 0 },
+  { NULL, "auto_update", NULL, ATM_COLUMN_BOOLEAN, 0, 0 },
 };
 
 #define ID_COLUMN 1
@@ -39,6 +43,10 @@ add_row (AtmTable *table, const AtmContainerRow *row, gboolean running)
     g_strdup (row->runtime),
     g_strdup ("false"),
     g_strdup (running ? "true" : "false"),
+    g_strdup (row->active_state),
+    g_strdup (row->deployment),
+    row->accepted_by != NULL ? g_strjoinv (" ", row->accepted_by) : NULL,
+    g_strdup (row->auto_update ? "true" : "false"),
   };
 
   G_STATIC_ASSERT (G_N_ELEMENTS (cells) == G_N_ELEMENTS (columns));
@@ -59,6 +67,8 @@ atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error)
                                 error)
       || !atm_list_containers (cli->system, &cli->report, &rows, error))
     return FALSE;
+  if (options.json)
+    atm_list_add_records (cli->system, rows, &cli->report);
 
   for (guint i = 0; i < rows->len; i++)
     {

@@ -163,6 +163,18 @@ row_matches (char **row, GPtrArray *filters)
 /* ---- output ---- */
 
 static void
+add_words (JsonBuilder *builder, const char *cell)
+{
+  g_auto (GStrv) words = g_strsplit (cell, " ", -1);
+
+  json_builder_begin_array (builder);
+  for (guint i = 0; words[i] != NULL; i++)
+    if (*words[i] != '\0')
+      json_builder_add_string_value (builder, words[i]);
+  json_builder_end_array (builder);
+}
+
+static void
 print_json (const AtmTable *table, GPtrArray *rows)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
@@ -187,6 +199,8 @@ print_json (const AtmTable *table, GPtrArray *rows)
             json_builder_add_string_value (builder, valid);
           else if (column->type == ATM_COLUMN_BOOLEAN)
             json_builder_add_boolean_value (builder, g_str_equal (valid, "true"));
+          else if (column->type == ATM_COLUMN_WORDS)
+            add_words (builder, valid);
           else
             {
               json_builder_begin_object (builder);

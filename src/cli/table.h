@@ -9,7 +9,8 @@ typedef enum
 {
   ATM_COLUMN_STRING,
   ATM_COLUMN_BOOLEAN, /* a cell is “true” or anything else */
-  ATM_COLUMN_OBJECT   /* an empty object in JSON, not in text */
+  ATM_COLUMN_OBJECT,  /* an empty object in JSON, not in text */
+  ATM_COLUMN_WORDS    /* a cell has words separated by blanks; an array of strings in JSON */
 } AtmColumnType;
 
 typedef struct

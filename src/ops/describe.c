@@ -149,9 +149,8 @@ read_unit (AtmDescription *description, gboolean has_service, const AtmReport *r
   g_autoptr (GError) local = NULL;
   const char *active = NULL;
 
-  description->unit_known
-      = atm_systemd_connect (&systemd, &local)
-        && atm_systemd_get_unit (systemd, unit, &description->unit, &local);
+  description->unit_known = atm_systemd_connect (&systemd, &local)
+                            && atm_systemd_get_unit (systemd, unit, &description->unit, &local);
   if (!description->unit_known)
     atm_report (report, ATM_REPORT_NOTICE, "%s; the state of %s is not known", local->message,
                 unit);
@@ -173,8 +172,8 @@ throw_not_found (const char *name, GError **error)
 }
 
 static gboolean
-load (const AtmSystem *system, const char *name, int *checkout_fd_out,
-      AtmContainer **container_out, GError **error)
+load (const AtmSystem *system, const char *name, int *checkout_fd_out, AtmContainer **container_out,
+      GError **error)
 {
   g_autoptr (GError) local = NULL;
   atm_autofd int fd = -1;
@@ -200,7 +199,7 @@ read_record (int checkout_fd, const char *name, const AtmReport *report)
 {
   AtmRecord *record = atm_record_read (checkout_fd, name);
 
-  if (record->problem != NULL)
+  if (record->problem != NULL && report != NULL)
     atm_report (report, ATM_REPORT_NOTICE, "%s", record->problem);
   return record;
 }
@@ -217,8 +216,7 @@ atm_describe_container (const AtmSystem *system, const char *name, const AtmRepo
     return FALSE;
   description->problem = g_strdup (container->problem);
   read_versions (checkout_fd, container, description->versions);
-  if (container->info != NULL
-      && !read_host_files (container->info, description->host_files, error))
+  if (container->info != NULL && !read_host_files (container->info, description->host_files, error))
     return FALSE;
   read_unit (description, container->info == NULL || container->info->has_service, report);
   description->record = read_record (checkout_fd, name, report);

@@ -71,8 +71,8 @@ gboolean atm_describe_container (const AtmSystem *system, const char *name, cons
 
 /**
  * atm_describe_record:
- * @record_out: (out) (transfer full): the record of container @name; what is wrong with it was
- *   reported
+ * @report: (borrowed) (nullable): told if the record is damaged
+ * @record_out: (out) (transfer full): the record of container @name
  *
  * As atm_describe_container().
  */

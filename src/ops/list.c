@@ -27,7 +27,6 @@ atm_container_row_free (AtmContainerRow *row)
   g_free (row);
 }
 
-
 /* One question to systemd for all containers; without an answer none is running. */
 static GHashTable *
 ask_states (const AtmSystem *system, GPtrArray *containers, const AtmReport *report)
@@ -91,19 +90,9 @@ make_row (const AtmSystem *system, const AtmContainer *container, GHashTable *st
   return row;
 }
 
-static void
-add_record (int checkout_fd, AtmContainerRow *row, const AtmReport *report)
-{
-  g_autoptr (AtmRecord) record = atm_record_read (checkout_fd, row->name);
-
-  if (record->problem != NULL)
-    atm_report (report, ATM_REPORT_NOTICE, "%s", record->problem);
-  row->auto_update = record->auto_update;
-}
-
 gboolean
-atm_list_containers (const AtmSystem *system, AtmListFlags flags, const AtmReport *report,
-                     GPtrArray **rows_out, GError **error)
+atm_list_containers (const AtmSystem *system, const AtmReport *report, GPtrArray **rows_out,
+                     GError **error)
 {
   atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   g_autoptr (GPtrArray) containers = NULL;
@@ -125,9 +114,23 @@ atm_list_containers (const AtmSystem *system, AtmListFlags flags, const AtmRepor
                     "container %s is damaged: %s; `atomic uninstall %s` removes it",
                     container->name, container->problem, container->name);
       g_ptr_array_add (rows, make_row (system, container, states));
-      if ((flags & ATM_LIST_RECORDS) != 0)
-        add_record (checkout_fd, rows->pdata[i], report);
     }
   *rows_out = g_steal_pointer (&rows);
   return TRUE;
+}
+
+void
+atm_list_add_records (const AtmSystem *system, GPtrArray *rows, const AtmReport *report)
+{
+  atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  for (guint i = 0; checkout_fd >= 0 && i < rows->len; i++)
+    {
+      AtmContainerRow *row = rows->pdata[i];
+      g_autoptr (AtmRecord) record = atm_record_read (checkout_fd, row->name);
+
+      if (record->problem != NULL)
+        atm_report (report, ATM_REPORT_NOTICE, "%s", record->problem);
+      row->auto_update = record->auto_update;
+    }
 }

@@ -6,14 +6,6 @@
 
 /* What is installed and what is stored, as lists. */
 
-typedef enum
-{
-  ATM_LIST_DEFAULT = 0,
-  ATM_LIST_LAYERS = 1 << 0,      /* list layers, too */
-  ATM_LIST_UNIQUE_SIZES = 1 << 1, /* measure images, which takes a look at each of their objects */
-  ATM_LIST_RECORDS = 1 << 2       /* read the settings of containers */
-} AtmListFlags;
-
 /* One container. All pointers (owned), none %NULL unless it says so. */
 typedef struct
 {
@@ -27,7 +19,7 @@ typedef struct
   char *active_state;   /* of its unit, as systemd says; "" if it is not known */
   char *deployment;     /* “NAME.0”; "" if there is none */
   char **accepted_by;   /* (nullable): who vouched for the image */
-  gboolean auto_update; /* with %ATM_LIST_RECORDS only */
+  gboolean auto_update; /* after atm_list_add_records() */
 } AtmContainerRow;
 
 void atm_container_row_free (AtmContainerRow *row);
@@ -40,8 +32,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmContainerRow, atm_container_row_free)
  * @error: of the rooms below
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_list_containers (const AtmSystem *system, AtmListFlags flags, const AtmReport *report,
+gboolean atm_list_containers (const AtmSystem *system, const AtmReport *report,
                               GPtrArray **rows_out, GError **error);
+
+/**
+ * atm_list_add_records:
+ * @rows: (element-type AtmContainerRow): the settings are filled in
+ * @report: (borrowed): told about records that are damaged
+ */
+void atm_list_add_records (const AtmSystem *system, GPtrArray *rows, const AtmReport *report);
 
 /**
  * atm_list_state_of:
@@ -66,6 +65,13 @@ typedef struct
 
 void atm_image_row_free (AtmImageRow *row);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AtmImageRow, atm_image_row_free)
+
+typedef enum
+{
+  ATM_LIST_DEFAULT = 0,
+  ATM_LIST_LAYERS = 1 << 0,      /* list layers, too */
+  ATM_LIST_UNIQUE_SIZES = 1 << 1 /* measure images, which takes a look at each of their objects */
+} AtmListFlags;
 
 /**
  * atm_list_images:
