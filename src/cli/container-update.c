@@ -119,9 +119,9 @@ print_summary (GPtrArray *results, GError **error)
   const AtmTableOptions options = { 0 };
   g_auto (AtmTable) table = { 0 };
 
+  atm_table_init (&table, columns, G_N_ELEMENTS (columns), 0);
   if (results->len == 0)
     return TRUE;
-  atm_table_init (&table, columns, G_N_ELEMENTS (columns), 0);
   for (guint i = 0; i < results->len; i++)
     {
       const AtmUpdateResult *result = results->pdata[i];

@@ -89,10 +89,17 @@ adopt (const AtmSwitching *switching, const AtmSide *side, GError **error)
 static gboolean
 find_others (const AtmSwitching *switching, GHashTable **others_out, GError **error)
 {
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
 
+  /* A deployment without a link counts as a container, and ours may have lost theirs. */
   for (guint i = 0; i < switching->plan->changes->len; i++)
-    g_ptr_array_add (names, ((AtmPlanChange *) switching->plan->changes->pdata[i])->name);
+    {
+      const AtmPlanChange *change = switching->plan->changes->pdata[i];
+
+      g_ptr_array_add (names, g_strdup (change->name));
+      g_ptr_array_add (names, g_strconcat (change->name, ".0", NULL));
+      g_ptr_array_add (names, g_strconcat (change->name, ".1", NULL));
+    }
   g_ptr_array_add (names, NULL);
   return atm_hostfiles_find_others (switching->checkout_fd, switching->host_fd,
                                     (const char *const *) names->pdata, others_out, error);

@@ -111,13 +111,19 @@ find_binds (const AtmSystem *system, int checkout_fd, const char *name, GHashTab
             GError **error)
 {
   g_autoptr (GHashTable) binds = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autofree char *first = g_strconcat (name, ".0", NULL), *second = g_strconcat (name, ".1", NULL);
   g_autoptr (GPtrArray) all = NULL;
 
   if (!atm_repository_list_installed (system, &all, error))
     return FALSE;
   for (guint i = 0; i < all->len; i++)
-    if (!g_str_equal (((AtmInstalled *) all->pdata[i])->container, name))
-      add_binds (checkout_fd, all->pdata[i], binds);
+    {
+      const AtmInstalled *installed = all->pdata[i];
+
+      /* The link of ours is gone, so that its deployments look like containers. */
+      if (!g_str_equal (installed->folder, first) && !g_str_equal (installed->folder, second))
+        add_binds (checkout_fd, installed, binds);
+    }
   *binds_out = g_steal_pointer (&binds);
   return TRUE;
 }

@@ -66,13 +66,13 @@ go_on (AtmSwitching *switching, GError **error)
 
 /* An installation that cannot be finished can still be undone; nothing runs from it. */
 static gboolean
-finish (AtmSwitching *switching, const char *names, GError **error)
+finish (AtmSwitching *switching, AtmRecovery recovery, const char *names, GError **error)
 {
   const char *verb = switching->plan->verb;
   g_autoptr (GError) local = NULL;
 
-  if (switching->plan->confirmed ? atm_switch_finish (switching, NULL, &local)
-                                 : go_on (switching, &local))
+  if (recovery == ATM_RECOVERY_FINISH ? atm_switch_finish (switching, NULL, &local)
+                                      : go_on (switching, &local))
     {
       atm_report (switching->report, ATM_REPORT_NOTICE, "%s: finished the interrupted %s", names,
                   verb);
@@ -91,6 +91,14 @@ finish (AtmSwitching *switching, const char *names, GError **error)
                     names, verb, local->message);
 }
 
+AtmRecovery
+atm_recover_decide (int checkout_fd, const AtmPlan *plan)
+{
+  if (plan->trial || !atm_switch_has_links (plan, checkout_fd, ATM_DIRECTION_FORWARD))
+    return ATM_RECOVERY_BACK;
+  return plan->confirmed ? ATM_RECOVERY_FINISH : ATM_RECOVERY_FORWARD;
+}
+
 gboolean
 atm_recover_plan (const AtmSystem *system, AtmPlan *plan, gboolean at_boot, const AtmReport *report,
                   GError **error)
@@ -98,7 +106,7 @@ atm_recover_plan (const AtmSystem *system, AtmPlan *plan, gboolean at_boot, cons
   g_auto (AtmSwitching) switching = ATM_SWITCHING_INIT;
   g_autofree char *names = dup_names (plan);
   const gboolean same_boot = atm_plan_is_of_this_boot (plan);
-  gboolean forward = FALSE;
+  AtmRecovery recovery = ATM_RECOVERY_BACK;
 
   switching.system = system;
   switching.report = report;
@@ -106,9 +114,9 @@ atm_recover_plan (const AtmSystem *system, AtmPlan *plan, gboolean at_boot, cons
   switching.booting = at_boot && !same_boot;
   if (!atm_switching_open (&switching, error))
     return atm_prefix_error (error, "%s: the interrupted %s", names, plan->verb);
-  forward = !plan->trial && atm_switch_has_links (&switching, ATM_DIRECTION_FORWARD);
-  if (forward)
-    return finish (&switching, names, error);
+  recovery = atm_recover_decide (switching.checkout_fd, plan);
+  if (recovery != ATM_RECOVERY_BACK)
+    return finish (&switching, recovery, names, error);
   if (!same_boot && !switching.booting && !note_running (&switching, error))
     return FALSE;
   if (!atm_switch_back (&switching, FALSE, UNDONE_NOTE, error))

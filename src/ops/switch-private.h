@@ -97,7 +97,7 @@ gboolean atm_switch_links (AtmSwitching *switching, AtmDirection direction, GErr
  *
  * Returns: whether the links of all containers are where they are to be in @direction
  */
-gboolean atm_switch_has_links (const AtmSwitching *switching, AtmDirection direction);
+gboolean atm_switch_has_links (const AtmPlan *plan, int checkout_fd, AtmDirection direction);
 
 /**
  * atm_switch_find_running:
