@@ -228,6 +228,7 @@ class Replay:
 # system, as on a host that has one.
 FOLDERS = {"containers": "/var/lib/containers", "etc": "/etc", "local": "/usr/local", "state": "/var/lib/hello"}
 PLACE = "/disk"
+DEVICE = "/dev/disk-loop"
 BOOT_ID = "/run/test-boot-id"
 
 
@@ -259,32 +260,46 @@ def release(version):
 
 
 class DiskGuest(Guest):
-    """A booted guest whose files of atomic are on a disk that is attached and detached while it runs."""
+    """A booted guest whose files of atomic are on a disk that is attached and detached while it runs. Leaving `with` takes
+    the disk away, the guest stays for the next test."""
 
     def __init__(self, program=True):
-        self.attached = self.recorder = self.replay = None
-        self.work = ""
+        self.attached = self.recorder = self.replay = self.last_registry = None
+        self.work, self.closed = "", False
         super().__init__(program)
         self.work = os.path.join(self.dir, "disks")
         os.mkdir(self.work)
         sh("mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", self.work)
 
     def boot(self):
-        super().boot()
-        for program in ("mkfs.ext4", "e2fsck"):
-            if shutil.which(program) is None:
-                raise Skip(program + " is not installed")
-        if not os.path.exists("/dev/fuse"):
-            raise Skip("no /dev/fuse")
-        build_fixture("record-disk", self.work + "/record-disk", "fuse3")
-        build_fixture("fault", self.work + "/fault", "glib-2.0", "libseccomp")
-        self.copy_in(self.work + "/fault", "/usr/sbin/fault")
+        """With an empty disk, whatever was on the one before."""
+        if self.init is None:
+            for program in ("mkfs.ext4", "e2fsck"):
+                if shutil.which(program) is None:
+                    raise Skip(program + " is not installed")
+            if not os.path.exists("/dev/fuse"):
+                raise Skip("no /dev/fuse")
+            super().boot()
+            build_fixture("record-disk", self.work + "/record-disk", "fuse3")
+            build_fixture("fault", self.work + "/fault", "glib-2.0", "libseccomp")
+            self.copy_in(self.work + "/fault", "/usr/sbin/fault")
+            # nspawn has mounted a file there that is deleted; on such a one nothing can be mounted.
+            self.ok("touch {0}; umount {1}; mount --bind {0} {1}".format(BOOT_ID, "/proc/sys/kernel/random/boot_id"))
+            self.ok(["mkdir", "-p", PLACE, *FOLDERS.values()])
         make_disk(self.work + "/base")
-        # nspawn has mounted a file there that is deleted; on such a one nothing can be mounted.
-        self.ok("touch {0}; umount {1}; mount --bind {0} {1}".format(BOOT_ID, "/proc/sys/kernel/random/boot_id"))
-        self.ok(["mkdir", "-p", PLACE, *FOLDERS.values()])
         self.attach(self.work + "/base", fill=True)
         return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.detach()
+        else:
+            self.close()   # who knows in which state it is
+
+    def registry(self, tls=False):
+        if self.last_registry is None:
+            super().registry(tls)
+        return self.last_registry
 
     def _place(self, parts):
         # While a disk is attached, the guest's own view of its root.
@@ -294,27 +309,24 @@ class DiskGuest(Guest):
 
     def attach(self, image, fill=False):
         """Mounts the disk, which lets the file system recover; then it is as after a boot."""
+        # Whoever keeps something for the time of a boot sees another one.
+        self.boot_id = str(uuid.uuid4())
         with Loop(image) as loop:
             # record-disk is worth nothing if the kernel believes that there is no cache to be flushed.
             equal(loop.attribute("queue/write_cache"), "write back", "cache of " + loop.path)
-            device = "/dev/disk-loop"
-            self.ok("rm -f {0} && mknod {0} b {1} {2} && mount -t ext4 {0} {3}".format(
-                device, os.major(loop.number), os.minor(loop.number), PLACE))
-        for name, path in FOLDERS.items():
-            if fill:
-                self.ok(["cp", "-a", "--no-target-directory", path, PLACE + "/" + name])
-            self.ok(["mount", "--bind", PLACE + "/" + name, path])
-        # Whoever keeps something for the time of a boot sees another one.
-        self.boot_id = str(uuid.uuid4())
-        self.ok("echo %s > %s" % (self.boot_id, BOOT_ID))
+            script = ["set -e", "rm -f " + DEVICE,
+                      "mknod %s b %d %d" % (DEVICE, os.major(loop.number), os.minor(loop.number)),
+                      "mount -t ext4 %s %s" % (DEVICE, PLACE)]
+            for name, path in FOLDERS.items():
+                if fill:
+                    script.append("cp -a --no-target-directory %s %s/%s" % (path, PLACE, name))
+                script.append("mount --bind %s/%s %s" % (PLACE, name, path))
+            self.ok("\n".join(script + ["echo %s >%s" % (self.boot_id, BOOT_ID), "systemctl daemon-reload"]))
         self.attached = image
-        self.ok("systemctl daemon-reload")
 
     def detach(self):
         self.run("systemctl stop hello; systemctl reset-failed")
-        for path in reversed(FOLDERS.values()):
-            self.ok(["umount", path])
-        self.ok(["umount", PLACE])
+        self.ok("umount %s %s" % (" ".join(reversed(FOLDERS.values())), PLACE))
         self.attached = None
 
     # -- one verb, recorded
@@ -362,6 +374,7 @@ class DiskGuest(Guest):
             copy_disk(self.recorder.log, os.path.join(self.dir, name + ".log"))
 
     def close(self):
+        self.closed = True
         if self.recorder is not None:
             self.cut()
             self.recorder.abandon()
