@@ -5,7 +5,7 @@
 # to build
 build_packages='
   autoconf automake libtool pkg-config make gcc g++
-  libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
+  libfuse3-dev libglib2.0-dev libostree-dev libjson-glib-dev libsoup-3.0-dev libgpgme-dev libsystemd-dev
   libarchive-dev libssl-dev libisal-dev zlib1g-dev libzstd-dev libyaml-dev libtomlplusplus-dev
 '
 # to make images and keys, and to boot a host

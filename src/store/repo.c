@@ -28,13 +28,31 @@ atm_repo_new (GFile *file)
                        ATM_SYSCONFDIR "/ostree/remotes.d", NULL);
 }
 
+/* libostree does not sync a configuration that is new, only one that replaces another. So there is
+   one before it begins: after a power cut its name may be there without its content, and such a
+   repository cannot be opened any more. */
+static gboolean
+create_config (int repo_fd, GError **error)
+{
+  const char text[] = "[core]\nrepo_version=1\n";
+  g_autoptr (GBytes) bytes = g_bytes_new_static (text, strlen (text));
+  g_autoptr (GError) local = NULL;
+
+  if (atm_create_file_at (repo_fd, "config", bytes, 0644, &local)
+      || g_error_matches (local, G_IO_ERROR, G_IO_ERROR_EXISTS))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
 static gboolean
 create_repo (OstreeRepo *repo, const char *path, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GKeyFile) config = NULL;
+  atm_autofd int repo_fd = -1;
 
   /* Objects are set-uid where an image's files are; only root may get at them. */
-  if (!atm_make_dirs (path, 0700, NULL, error)
+  if (!atm_make_dirs (path, 0700, &repo_fd, error) || !create_config (repo_fd, error)
       || !ostree_repo_create (repo,
                               geteuid () == 0 ? OSTREE_REPO_MODE_BARE : OSTREE_REPO_MODE_BARE_USER,
                               cancellable, error))

@@ -13,6 +13,8 @@
 
 #include "util/error.h"
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DIR, closedir)
+
 /* A rename elsewhere in the tree makes openat2() give up with EAGAIN; nobody renames for ever. */
 #define OPENAT2_TRIES_MAX 32
 #define NAME_TRIES_MAX 100

@@ -16,6 +16,8 @@ import ctypes
 import fcntl
 import glob
 import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -874,6 +876,15 @@ def test(name, program=True, policy=True):
         TESTS.append((name, function, program, policy))
         return function
     return add
+
+
+def load_tests(name):
+    """Another file of tests as a module, for its functions; its tests are not run."""
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), os.path.join(HERE, name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    TESTS.clear()
+    return module
 
 
 def main(guest=Guest):

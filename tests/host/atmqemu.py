@@ -119,6 +119,10 @@ def unpack_kernel(package, work):
 class Machine(Guest):
     """A Guest that is booted once by QEMU; leaving `with` cleans it, close() switches it off."""
 
+    # Nothing has to outlive the machine.
+    mkfs_options = ["-O", "^has_journal", "-E", "lazy_itable_init=1"]
+    drive_options = "cache=unsafe,discard=unmap"
+
     def __init__(self, program=True):
         self.kernel = kernel()
         self.qemu = self.agent = None
@@ -129,6 +133,15 @@ class Machine(Guest):
         if self.qemu is not None:
             return self
         self._make_disk()
+        self.launch()
+        # The first answer comes when the agent runs; what systemd still starts then is waited for.
+        self.run("systemctl is-system-running --wait", seconds=BOOT_SECONDS * BOOT_FACTOR, slack=BOOT_SECONDS * BOOT_FACTOR)
+        self.init = self.qemu.pid
+        self.boots += 1
+        return self
+
+    def launch(self):
+        """Switches the machine on, and waits for nothing."""
         listener, path = socket.socket(socket.AF_UNIX), os.path.join(scratch(), "agent")
         listener.bind(path)
         listener.listen(1)
@@ -137,7 +150,7 @@ class Machine(Guest):
              "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
              "-kernel", self.kernel[0], "-initrd", self.kernel[1],
              "-append", "console=ttyS0 panic=-1 quiet systemd.show_status=no systemd.log_target=journal mitigations=off",
-             "-serial", "stdio", "-drive", "if=virtio,format=raw,cache=unsafe,discard=unmap,file=" + self.disk,
+             "-serial", "stdio", "-drive", "if=virtio,format=raw,%s,file=%s" % (self.drive_options, self.disk),
              "-device", "virtio-serial-pci", "-chardev", "socket,id=agent,path=" + path,
              "-device", "virtserialport,nr=1,chardev=agent"],
             stdin=subprocess.DEVNULL, stdout=open(self.console, "ab"), stderr=subprocess.STDOUT,
@@ -146,11 +159,6 @@ class Machine(Guest):
         self.agent = listener.accept()[0]
         listener.close()
         os.unlink(path)
-        # The first answer comes when the agent runs; what systemd still starts then is waited for.
-        self.run("systemctl is-system-running --wait", seconds=BOOT_SECONDS * BOOT_FACTOR, slack=BOOT_SECONDS * BOOT_FACTOR)
-        self.init = self.qemu.pid
-        self.boots += 1
-        return self
 
     def _make_disk(self):
         self.write("/usr/local/sbin/test-agent", AGENT, 0o755)
@@ -163,7 +171,7 @@ class Machine(Guest):
         os.makedirs(os.path.join(self.root, "var/lib/containers"), exist_ok=True)
         with open(self.disk, "wb") as f:
             f.truncate(DISK_MB << 20)
-        sh("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1", "-d", self.root, self.disk)
+        sh("mkfs.ext4", "-q", "-F", *self.mkfs_options, "-d", self.root, self.disk)
 
     # -- commands
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixtures/scratch.h"
@@ -191,6 +194,60 @@ test_remove_tree (void)
   g_assert_null (g_dir_read_name (dir));
 }
 
+/* More than the system calls of one removal, counted at their begin and at their end. */
+#define CALLS_MAX 5000
+
+static void
+test_remove_tree_killed (void)
+{
+  atm_autofd int dir_fd = atm_test_scratch_dir ();
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", dir_fd);
+  g_autofree char *deep = g_build_filename (path, "d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d", NULL);
+  g_autoptr (GError) error = NULL;
+  gboolean alive = TRUE;
+
+  for (guint calls = 0; alive; calls += 7)
+    {
+      g_autoptr (GDir) dir = NULL;
+      const char *name = NULL;
+      int status = 0;
+      pid_t child = 0;
+
+      g_assert_cmpuint (calls, <, CALLS_MAX);
+      g_assert_cmpint (g_mkdir_with_parents (deep, 0700), ==, 0);
+      child = fork ();
+      g_assert_cmpint (child, >=, 0);
+      if (child == 0)
+        {
+          ptrace (PTRACE_TRACEME, 0, NULL, NULL);
+          raise (SIGSTOP);
+          _exit (atm_remove_tree_at (dir_fd, "d", NULL) ? 0 : 1);
+        }
+      g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+      for (guint i = 0; i < calls && WIFSTOPPED (status); i++)
+        {
+          g_assert_cmpint (ptrace (PTRACE_SYSCALL, child, NULL, NULL), ==, 0);
+          g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+        }
+      alive = WIFSTOPPED (status);
+      if (alive)
+        {
+          kill (child, SIGKILL);
+          g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+        }
+      else
+        g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 0);
+
+      /* What is left has the name that the next removal goes by. */
+      dir = g_dir_open (path, 0, &error);
+      g_assert_no_error (error);
+      while ((name = g_dir_read_name (dir)) != NULL)
+        g_assert_cmpstr (name, ==, "d");
+      g_assert_true (atm_remove_tree_at (dir_fd, "d", &error));
+      g_assert_no_error (error);
+    }
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -201,5 +258,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/fd/read-refuses", test_read_refuses);
   g_test_add_func ("/fd/open-stays-inside", test_open_stays_inside);
   g_test_add_func ("/fd/remove-tree", test_remove_tree);
+  g_test_add_func ("/fd/remove-tree-killed", test_remove_tree_killed);
   return g_test_run ();
 }
