@@ -32,6 +32,7 @@ typedef struct
   gboolean builds;   /* NAME.to is new, and goes again when the plan is undone */
   gboolean replaces; /* NAME.to existed before: meanwhile it is .NAME.to.old */
   gboolean enabled;  /* the unit was enabled before */
+  gboolean blamed;   /* the new version did not run; not written down */
 } AtmPlanChange;
 
 typedef struct

@@ -207,7 +207,9 @@ remember (AtmSwitching *switching, const AtmPlanChange *change, AtmRecordResult 
     {
       if (result == ATM_RECORD_DONE)
         atm_record_forgive (record, to.info->revision);
-      else if (result == ATM_RECORD_SWITCHED_BACK && g_str_equal (switching->plan->verb, "update"))
+      /* The version that runs now is not refused for what a new value has done. */
+      else if (result == ATM_RECORD_SWITCHED_BACK && g_str_equal (switching->plan->verb, "update")
+               && (from.info == NULL || g_strcmp0 (from.info->revision, to.info->revision) != 0))
         atm_record_refuse (record, to.info->revision, note);
     }
   atm_record_add (record, g_steal_pointer (&entry));
@@ -285,7 +287,8 @@ atm_switch_back (AtmSwitching *switching, gboolean failed, const char *why, GErr
   done = move_back (switching, &local);
   for (guint i = 0; done && i < switching->plan->changes->len; i++)
     if (get_change (switching, i)->from != ATM_PLAN_NONE)
-      remember (switching, get_change (switching, i), result, why);
+      remember (switching, get_change (switching, i),
+                get_change (switching, i)->blamed ? result : ATM_RECORD_UNDONE, why);
   if (done && clean_up_back (switching, &local))
     return TRUE;
   return atm_throw (error, ATM_SWITCH_ERROR, ATM_SWITCH_ERROR_PENDING,
@@ -399,17 +402,48 @@ sync_all (GPtrArray *deployments, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_well (AtmSwitching *switching, const char *unit)
+{
+  g_auto (AtmUnit) state = { 0 };
+
+  return atm_systemd_get_unit (switching->systemd, unit, &state, NULL) && state.restarts == 0
+         && (g_str_equal (state.active_state, "active")
+             || (g_str_equal (state.type, "oneshot") && g_str_equal (state.result, "success")));
+}
+
+/* Which of the new versions did not run, so that the others can be tried without it. @started: how
+   many units of the plan were started, the last of them in vain unless they all were. */
+static void
+blame (AtmSwitching *switching, guint started)
+{
+  char **running = switching->plan->running;
+  gboolean found = FALSE;
+
+  for (guint i = 0; i < switching->plan->changes->len; i++)
+    {
+      AtmPlanChange *change = switching->plan->changes->pdata[i];
+
+      for (guint j = 0; j < started; j++)
+        if (find_owner (switching, running[j]) == change && !is_well (switching, running[j]))
+          change->blamed = TRUE;
+      found = found || change->blamed;
+    }
+  for (guint i = 0; i < switching->plan->changes->len && !found; i++)
+    ((AtmPlanChange *) switching->plan->changes->pdata[i])->blamed = TRUE;
+}
+
 /* *failed_out: the new versions are to blame. */
 static gboolean
 start_all (AtmSwitching *switching, int wanted_sec, gboolean *failed_out, GError **error)
 {
   const char *const *units = (const char *const *) switching->plan->running;
   g_autoptr (GError) local = NULL;
-  guint window_sec = 0;
+  guint window_sec = 0, started = 0;
   gboolean up = TRUE;
 
-  for (const char *const *unit = units; up && *unit != NULL; unit++)
-    up = start_unit (switching, *unit, &local);
+  for (; up && units[started] != NULL; started++)
+    up = start_unit (switching, units[started], &local);
   if (up && runs_one_of_ours (switching))
     up = find_window (switching, wanted_sec, &window_sec, &local)
          && atm_systemd_watch (switching->systemd, units, window_sec, switching->cancellable,
@@ -418,6 +452,8 @@ start_all (AtmSwitching *switching, int wanted_sec, gboolean *failed_out, GError
     return TRUE;
   *failed_out = g_error_matches (local, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_JOB)
                 || g_error_matches (local, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_REFUSED);
+  if (*failed_out)
+    blame (switching, started);
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
 }

@@ -411,63 +411,77 @@ atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error)
   return TRUE;
 }
 
+/* Removes what is in @folder of @root_fd, or in @root_fd itself where it is NULL. A sub-folder that
+   holds something joins the queue, lifted to the top of the tree. */
+static gboolean
+empty_folder (int root_fd, const char *folder, GPtrArray *queue, GError **error)
+{
+  const char *path = folder != NULL ? folder : ".";
+  struct dirent *entry = NULL;
+  gboolean ok = TRUE;
+  DIR *dir = NULL;
+  int fd = -1;
+
+  if (!atm_open_dir_at (root_fd, path, &fd, error))
+    return FALSE;
+  /* An image may have made it unreadable; that hinders only users other than root. */
+  (void) fchmod (fd, 0700);
+  dir = fdopendir (fd);
+  if (dir == NULL)
+    {
+      (void) atm_throw_errno (error, "Reading the folder %s", path);
+      atm_fd_clear (&fd);
+      return FALSE;
+    }
+  while (ok && (errno = 0, entry = readdir (dir)) != NULL)
+    {
+      g_autofree char *lifted = NULL;
+
+      if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, ".."))
+        continue;
+      if (unlinkat (dirfd (dir), entry->d_name, 0) == 0
+          || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        continue;
+      ok = errno == ENOTEMPTY || errno == EEXIST;
+      lifted = folder != NULL ? random_name ("removed") : g_strdup (entry->d_name);
+      if (ok && folder != NULL)
+        ok = renameat (dirfd (dir), entry->d_name, root_fd, lifted) == 0;
+      if (ok)
+        g_ptr_array_add (queue, g_steal_pointer (&lifted));
+      else
+        (void) atm_throw_errno (error, "Removing %s/%s", path, entry->d_name);
+    }
+  if (ok && errno != 0)
+    ok = atm_throw_errno (error, "Reading the folder %s", path);
+  closedir (dir);
+  return ok;
+}
+
 /* Trees come from images and may be deeper than the stack or the descriptor limit allow, so there
-   is no recursion: a sub-folder that holds something is lifted beside @name and joins the queue. */
+   is no recursion. What a run that is killed leaves is all below @name. */
 gboolean
 atm_remove_tree_at (int dir_fd, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) queue = g_ptr_array_new_with_free_func (g_free);
+  atm_autofd int root_fd = -1;
 
   if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
     return atm_throw_errno (error, "Removing %s", name);
 
-  g_ptr_array_add (queue, g_strdup (name));
+  if (!atm_open_dir_at (dir_fd, name, &root_fd, error)
+      || !empty_folder (root_fd, NULL, queue, error))
+    return atm_prefix_error (error, "Removing the folder %s", name);
   while (queue->len > 0)
     {
       g_autofree char *folder = g_ptr_array_steal_index_fast (queue, queue->len - 1);
-      atm_autofd int fd = -1;
-      DIR *dir = NULL;
-      struct dirent *entry;
-      gboolean ok = TRUE;
 
-      if (!atm_open_dir_at (dir_fd, folder, &fd, error))
-        return FALSE;
-      /* An image may have made it unreadable; that hinders only users other than root. */
-      (void) fchmod (fd, 0700);
-      dir = fdopendir (fd);
-      if (dir == NULL)
-        return atm_throw_errno (error, "Reading the folder %s", folder);
-      fd = -1;
-
-      while (ok && (errno = 0, entry = readdir (dir)) != NULL)
-        {
-          if (g_str_equal (entry->d_name, ".") || g_str_equal (entry->d_name, ".."))
-            continue;
-          if (unlinkat (dirfd (dir), entry->d_name, 0) == 0
-              || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-            continue;
-          if (errno == ENOTEMPTY || errno == EEXIST)
-            {
-              g_autofree char *lifted = random_name ("removed");
-
-              ok = renameat (dirfd (dir), entry->d_name, dir_fd, lifted) == 0;
-              if (ok)
-                g_ptr_array_add (queue, g_steal_pointer (&lifted));
-            }
-          else
-            ok = FALSE;
-          if (!ok)
-            (void) atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
-        }
-      if (ok && errno != 0)
-        ok = atm_throw_errno (error, "Reading the folder %s", folder);
-      closedir (dir);
-      if (!ok)
-        return FALSE;
-      if (unlinkat (dir_fd, folder, AT_REMOVEDIR) < 0)
-        return atm_throw_errno (error, "Removing the folder %s", folder);
+      if (!empty_folder (root_fd, folder, queue, error))
+        return atm_prefix_error (error, "Removing the folder %s", name);
+      if (unlinkat (root_fd, folder, AT_REMOVEDIR) < 0)
+        return atm_throw_errno (error, "Removing the folder %s/%s", name, folder);
     }
-  return TRUE;
+  return unlinkat (dir_fd, name, AT_REMOVEDIR) == 0
+         || atm_throw_errno (error, "Removing the folder %s", name);
 }
