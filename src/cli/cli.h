@@ -45,6 +45,7 @@ gboolean atm_cmd_audit (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_uninstall (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_pull (AtmCli *cli, int argc, char **argv, GError **error);
+gboolean atm_cmd_containers_check (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_list (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_configure (AtmCli *cli, int argc, char **argv, GError **error);
 gboolean atm_cmd_containers_history (AtmCli *cli, int argc, char **argv, GError **error);

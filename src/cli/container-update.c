@@ -12,7 +12,7 @@
 /* What was typed. All (owned). */
 typedef struct
 {
-  gboolean all, automatic, fetch, check, stage, apply, json, force, no_wait, allow_privileges;
+  gboolean all, automatic, fetch, check, stage, apply, json, force, allow_privileges;
   char *rebase;
   char **set;
   char *health_window;
@@ -136,7 +136,8 @@ print_summary (GPtrArray *results, GError **error)
       G_STATIC_ASSERT (G_N_ELEMENTS (cells) == G_N_ELEMENTS (columns));
       atm_table_add (&table, cells);
     }
-  atm_cli_print ("\nSUMMARY");
+  atm_cli_print ("%s", "");
+  atm_cli_print ("SUMMARY");
   return atm_table_print (&table, &options, error);
 }
 
@@ -248,8 +249,6 @@ atm_cmd_containers_update (AtmCli *cli, int argc, char **argv, GError **error)
     { "json", 0, 0, G_OPTION_ARG_NONE, &typed.json, "Print JSON", NULL },
     { "force", 'f', 0, G_OPTION_ARG_NONE, &typed.force,
       "Also to a version that did not work here before", NULL },
-    { "no-wait", 0, 0, G_OPTION_ARG_NONE, &typed.no_wait,
-      "Fail rather than wait for another atomic", NULL },
     { "health-window", 0, 0, G_OPTION_ARG_STRING, &typed.health_window,
       "How long the new version must stay up", "SECONDS" },
     { "allow-privileges", 0, 0, G_OPTION_ARG_NONE, &typed.allow_privileges,
@@ -268,7 +267,6 @@ atm_cmd_containers_update (AtmCli *cli, int argc, char **argv, GError **error)
       || !check_combination (&typed, argc > 1, error)
       || !parse_health_window (typed.health_window, &options.health_window_sec, error))
     return FALSE;
-  cli->system->no_wait = typed.no_wait;
   options.names = argc > 1 ? argv + 1 : NULL;
   options.automatic = typed.automatic;
   options.mode = get_mode (&typed);

@@ -57,6 +57,7 @@ atm_cmd_images_delete (AtmCli *cli, int argc, char **argv, GError **error)
     { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "Also those that containers use", NULL },
     { "remote", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &remote, NULL, NULL },
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
+    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GPtrArray) doomed = NULL;
@@ -90,6 +91,7 @@ atm_cmd_images_prune (AtmCli *cli, int argc, char **argv, GError **error)
   const GOptionEntry options[] = {
     { "dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run, "Only say what would go", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
   g_auto (AtmImagePruned) pruned = { 0 };
@@ -133,6 +135,7 @@ atm_cmd_images_tag (AtmCli *cli, int argc, char **argv, GError **error)
   g_autofree char *storage = NULL;
   const GOptionEntry options[] = {
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
+    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
 
@@ -145,7 +148,7 @@ atm_cmd_images_tag (AtmCli *cli, int argc, char **argv, GError **error)
 static gboolean
 pin (AtmCli *cli, const char *summary, gboolean pinned, int argc, char **argv, GError **error)
 {
-  const GOptionEntry options[] = { G_OPTION_ENTRY_NULL };
+  const GOptionEntry options[] = { ATM_CLI_NO_WAIT (cli), G_OPTION_ENTRY_NULL };
 
   if (!atm_cli_parse (options, "IMAGE…", summary, 1, G_MAXINT, &argc, &argv, error))
     return FALSE;

@@ -25,6 +25,7 @@ atm_cmd_images_update (AtmCli *cli, int argc, char **argv, GError **error)
     { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "All images with a full name", NULL },
     { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "Accepted without effect", NULL },
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
+    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
 
@@ -99,6 +100,7 @@ atm_cmd_images_verify (AtmCli *cli, int argc, char **argv, GError **error)
     { "no-validate", 0, 0, G_OPTION_ARG_NONE, &no_validate, "Do not hash what is stored", NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
+    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
   g_auto (AtmTable) table = { 0 };

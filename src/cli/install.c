@@ -57,7 +57,6 @@ atm_cmd_install (AtmCli *cli, int argc, char **argv, GError **error)
     { "rootfs", 0, 0, G_OPTION_ARG_STRING, &rootfs, "Share the root file system there", "PATH" },
     { "system-package", 0, 0, G_OPTION_ARG_STRING, &package,
       "How host files are installed: “no” or “auto”", "MODE" },
-    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
   g_auto (AtmCliPull) pull = { 0 };

@@ -27,6 +27,7 @@ static const AtmCommand commands[] = {
   { "install", atm_cmd_install, TRUE, "Install an image as a system container" },
   { "uninstall", atm_cmd_uninstall, TRUE, "Remove a container from this host" },
   { "pull", atm_cmd_pull, TRUE, "Pull an image into the store" },
+  { "containers check", atm_cmd_containers_check, TRUE, "Tell whether boot would start them" },
   { "containers list", atm_cmd_containers_list, TRUE, "List containers" },
   { "containers update", atm_cmd_containers_update, TRUE, "Switch to another version" },
   { "containers info", atm_cmd_containers_info, TRUE, "Tell all about a container" },

@@ -236,6 +236,7 @@ atm_cli_parse_pull (AtmCli *cli, const GOptionEntry *options, const char *parame
       "Refuse layers that unpack to more (64G)", "SIZE" },
     { "max-rate", 0, 0, G_OPTION_ARG_STRING, &typed.max_rate,
       "Fetch no more than that in a second, as in 500K or 10M", "SIZE" },
+    ATM_CLI_NO_WAIT (cli),
     { "policy", 0, 0, G_OPTION_ARG_FILENAME, &typed.policy, "Trust policy instead of policy.json",
       "FILE" },
     { "registries-conf", 0, 0, G_OPTION_ARG_FILENAME, &typed.registries_conf,

@@ -55,7 +55,7 @@ atm_table_init (AtmTable *table, const AtmColumn *columns, guint n_columns, guin
 void
 atm_table_clear (AtmTable *table)
 {
-  for (guint i = 0; i < table->rows->len; i++)
+  for (guint i = 0; table->rows != NULL && i < table->rows->len; i++)
     {
       char **row = table->rows->pdata[i];
 
@@ -63,7 +63,7 @@ atm_table_clear (AtmTable *table)
         g_free (row[c]);
       g_free (row);
     }
-  g_ptr_array_unref (table->rows);
+  g_clear_pointer (&table->rows, g_ptr_array_unref);
 }
 
 void

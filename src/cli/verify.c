@@ -170,6 +170,7 @@ atm_cmd_verify (AtmCli *cli, int argc, char **argv, GError **error)
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
     { "policy", 0, 0, G_OPTION_ARG_STRING, &policy, "Trust policy instead of policy.json", "FILE" },
     { "storage", 0, 0, G_OPTION_ARG_STRING, &storage, "Only “ostree”", "STORAGE" },
+    ATM_CLI_NO_WAIT (cli),
     G_OPTION_ENTRY_NULL,
   };
   g_auto (AtmVerifyResult) result = { 0 };

@@ -304,29 +304,23 @@ check_environment (JsonObject *process, GError **error)
   return TRUE;
 }
 
-static gboolean
-has_element (JsonObject *object, const char *name, const char *text)
-{
-  for (guint i = 0; i < get_length (object, name); i++)
-    if (g_str_equal (json_array_get_string_element (json_object_get_array_member (object, name), i),
-                     text))
-      return TRUE;
-  return FALSE;
-}
-
 /* capabilities(7): the kernel gives no process an effective one that is not permitted. */
 static gboolean
 check_capabilities (JsonObject *process, GError **error)
 {
   JsonObject *sets = get_object (process, "capabilities");
+  g_autoptr (GHashTable) permitted = g_hash_table_new (g_str_hash, g_str_equal);
 
+  for (guint i = 0; i < get_length (sets, "permitted"); i++)
+    g_hash_table_add (permitted, (gpointer) json_array_get_string_element (
+                                     json_object_get_array_member (sets, "permitted"), i));
   for (guint i = 0; i < get_length (sets, "effective"); i++)
     {
       const char *name
           = json_array_get_string_element (json_object_get_array_member (sets, "effective"), i);
       g_autofree char *path = g_strdup_printf ("process.capabilities.effective[%u]", i);
 
-      if (!has_element (sets, "permitted", name))
+      if (!g_hash_table_contains (permitted, name))
         return throw_at (error, path, "is %s, which is not in “permitted”", name);
     }
   return TRUE;

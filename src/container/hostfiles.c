@@ -116,12 +116,14 @@ temporary_name (const char *path)
   return g_strconcat (".atomic-", hash, NULL);
 }
 
-/* What a run that was killed left; where nothing can be written, nothing is left. */
 static gboolean
-remove_temporary (const Place *place, GError **error)
+remove_temporary (Switch *s, const Place *place, GError **error)
 {
-  if (unlinkat (place->dir_fd, place->temporary, 0) == 0 || errno == ENOENT || errno == EROFS
+  if (unlinkat (place->dir_fd, place->temporary, 0) == 0
       || (errno == EISDIR && unlinkat (place->dir_fd, place->temporary, AT_REMOVEDIR) == 0))
+    return mark_changed (s, place, error); /* or a power cut brings it back */
+  /* where nothing can be written, nothing is left */
+  if (errno == ENOENT || errno == EROFS)
     return TRUE;
   return atm_throw_errno (error, "Removing %s beside %s", place->temporary, place->path);
 }
@@ -285,7 +287,7 @@ publish_temporary (Switch *s, Place *place, GError **error)
   if (replaces && !is_as_it_was (place))
     {
       note_kept (s, place);
-      return remove_temporary (place, error);
+      return remove_temporary (s, place, error);
     }
   result = renameat2 (place->dir_fd, place->temporary, place->dir_fd, place->name,
                       replaces ? 0 : RENAME_NOREPLACE);
@@ -297,7 +299,7 @@ publish_temporary (Switch *s, Place *place, GError **error)
         note (s, "File %s already exists", place->path);
       else
         note (s, "Replacing %s: %s, going on without it", place->path, g_strerror (errno));
-      return remove_temporary (place, error);
+      return remove_temporary (s, place, error);
     }
   if (s->created != NULL)
     g_ptr_array_add (s->created, g_strdup (place->path));
@@ -319,22 +321,22 @@ put_in_place (Switch *s, Place *place, GError **error)
       g_clear_pointer (&place->name, g_free);
       if (!atm_host_path_open_folder (s->host_fd, place->path, TRUE, &place->dir_fd, &place->name,
                                       error)
-          || !remove_temporary (place, error))
+          || !remove_temporary (s, place, error))
         return FALSE;
     }
   if (!write_temporary (s, place, &intact, error))
     {
-      (void) !remove_temporary (place, NULL);
+      (void) !remove_temporary (s, place, NULL);
       return FALSE;
     }
   if (!intact)
     {
       note (s, "The deployment's copy of %s is damaged, going on without it", place->path);
-      return remove_temporary (place, error);
+      return remove_temporary (s, place, error);
     }
   if (!publish_temporary (s, place, error))
     {
-      (void) !remove_temporary (place, NULL);
+      (void) !remove_temporary (s, place, NULL);
       return FALSE;
     }
   return TRUE;
@@ -375,7 +377,8 @@ static gboolean
 switch_wanted (Switch *s, Place *place, GError **error)
 {
   const AtmHostOwner *owner = find_sharer (s, place);
-  gboolean differs = g_strcmp0 (place->from.content, place->to.content) != 0;
+  gboolean differs = g_strcmp0 (place->from.content, place->to.content) != 0
+                     || place->from.copy.st.st_mode != place->to.copy.st.st_mode;
 
   if (atm_host_version_matches (&place->to, s->host_fd, place->path, &place->object))
     {
@@ -413,7 +416,7 @@ switch_unwanted (Switch *s, Place *place, GError **error)
 
 /* What is there, and what is ours of it. */
 static gboolean
-find_place (const Switch *s, Place *place, GError **error)
+find_place (Switch *s, Place *place, GError **error)
 {
   g_autoptr (GError) local = NULL;
 
@@ -430,7 +433,7 @@ find_place (const Switch *s, Place *place, GError **error)
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  if (!remove_temporary (place, error))
+  if (!remove_temporary (s, place, error))
     return FALSE;
   return atm_host_object_look (place->dir_fd, place->name, TRUE, &place->object, error)
          || atm_prefix_error (error, "%s", place->path);

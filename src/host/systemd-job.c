@@ -23,8 +23,13 @@ typedef struct
   char *sub;    /* (owned): SubState */
   guint restarts;
   gboolean tried_again; /* systemd has begun to start it once more by itself */
+  gboolean due;         /* it was about to be started again anyway; a start waits for that */
   gboolean left;        /* it was not active at some time */
-  BusSlot *slot;        /* (owned) (nullable) */
+  gboolean unmet;       /* its conditions were looked at and did not hold */
+  char *result;         /* (owned) (nullable): Result, the last but “success” ... */
+  gint32 main_code;   /* ... and what became of the main process then: CLD_EXITED, CLD_KILLED ... */
+  gint32 main_status; /* ... and its exit status or signal */
+  BusSlot *slot;      /* (owned) (nullable) */
 } Watched;
 
 static void
@@ -37,6 +42,7 @@ watched_free (Watched *watched)
   g_free (watched->path);
   g_free (watched->active);
   g_free (watched->sub);
+  g_free (watched->result);
   g_free (watched);
 }
 
@@ -70,33 +76,68 @@ note_sub (Watched *watched, const char *sub)
 static void
 note_restarts (Watched *watched, guint32 restarts)
 {
-  watched->tried_again |= restarts > watched->restarts;
+  if (restarts > watched->restarts)
+    {
+      watched->tried_again |= !watched->due;
+      watched->due = FALSE;
+    }
   watched->restarts = restarts;
 }
 
+/* What a signal may tell. Strings (borrowed) (nullable). */
+typedef struct
+{
+  const char *active, *sub, *result;
+  gint32 main_code, main_status;
+  guint32 restarts;
+  gboolean has_restarts;
+  guint64 condition_usec; /* when the conditions were looked at; 0: never */
+  int condition;
+} Change;
+
 /* One entry of a{sv}. */
 static int
-read_property (BusMessage *message, Watched *watched)
+read_property (BusMessage *message, Change *change)
 {
-  const char *name = NULL, *text = NULL;
-  guint32 number = 0;
+  const struct
+  {
+    const char *name;
+    const char *type;
+    gpointer place;
+  } known[] = {
+    { "ActiveState", "s", &change->active },
+    { "SubState", "s", &change->sub },
+    { "Result", "s", &change->result },
+    { "ExecMainCode", "i", &change->main_code },
+    { "ExecMainStatus", "i", &change->main_status },
+    { "NRestarts", "u", &change->restarts },
+    { "ConditionTimestamp", "t", &change->condition_usec },
+    { "ConditionResult", "b", &change->condition },
+  };
+  const char *name = NULL;
   int result = sd_bus_message_read (message, "s", &name);
 
   if (result < 0)
     return result;
-  if (g_str_equal (name, "ActiveState") || g_str_equal (name, "SubState"))
-    {
-      result = sd_bus_message_read (message, "v", "s", &text);
-      if (result >= 0)
-        (*name == 'A' ? note_active : note_sub) (watched, text);
-      return result;
-    }
-  if (!g_str_equal (name, "NRestarts"))
-    return sd_bus_message_skip (message, "v");
-  result = sd_bus_message_read (message, "v", "u", &number);
-  if (result >= 0)
-    note_restarts (watched, number);
-  return result;
+  for (guint i = 0; i < G_N_ELEMENTS (known); i++)
+    if (g_str_equal (name, known[i].name))
+      {
+        change->has_restarts |= *known[i].type == 'u';
+        return sd_bus_message_read (message, "v", known[i].type, known[i].place);
+      }
+  return sd_bus_message_skip (message, "v");
+}
+
+/* A new start forgets the result of the one before; we do not. */
+static void
+note_result (Watched *watched, const Change *change)
+{
+  if (g_str_equal (change->result, "success"))
+    return;
+  g_free (watched->result);
+  watched->result = g_strdup (change->result);
+  watched->main_code = change->main_code;
+  watched->main_status = change->main_status;
 }
 
 /* PropertiesChanged: systemd sends it for each change of state, with the new values. */
@@ -104,16 +145,27 @@ static int
 note_change (sd_bus_message *message, void *data, sd_bus_error *bus_error G_GNUC_UNUSED)
 {
   Watched *watched = data;
+  Change change = { 0 };
   int result = sd_bus_message_skip (message, "s");
 
   if (result >= 0)
     result = sd_bus_message_enter_container (message, 'a', "{sv}");
   while (result > 0 && (result = sd_bus_message_enter_container (message, 'e', "sv")) > 0)
     {
-      result = read_property (message, watched);
+      result = read_property (message, &change);
       if (result >= 0)
         result = sd_bus_message_exit_container (message);
     }
+  if (change.active != NULL)
+    note_active (watched, change.active);
+  if (change.sub != NULL)
+    note_sub (watched, change.sub);
+  if (change.result != NULL)
+    note_result (watched, &change);
+  if (change.has_restarts)
+    note_restarts (watched, change.restarts);
+  if (change.condition_usec > 0)
+    watched->unmet = !change.condition;
   return 0;
 }
 
@@ -149,7 +201,8 @@ subscribe (AtmSystemd *systemd, const char *unit, GError **error)
          || atm_systemd_throw (error, result, &bus_error, "Watching", unit);
 }
 
-/* Signals first, then the state of now: a change in between is seen twice, and never missed. */
+/* Old signals are dropped, new ones noted from now on, then the state of now is asked for: a change
+   in between is seen twice, and never missed. */
 static gboolean
 watch_unit (AtmSystemd *systemd, const char *unit, Watched **watched_out, GError **error)
 {
@@ -161,53 +214,42 @@ watch_unit (AtmSystemd *systemd, const char *unit, Watched **watched_out, GError
   watched->path = atm_systemd_dup_unit_path (unit);
   watched->active = g_strdup ("");
   watched->sub = g_strdup ("");
-  result = sd_bus_match_signal (systemd->bus, &watched->slot, get_sender (systemd), watched->path,
-                                PROPERTIES, "PropertiesChanged", note_change, watched);
+  while (result >= 0 && (result = sd_bus_process (systemd->bus, NULL)) > 0)
+    ;
+  if (result >= 0)
+    result = sd_bus_match_signal (systemd->bus, &watched->slot, get_sender (systemd), watched->path,
+                                  PROPERTIES, "PropertiesChanged", note_change, watched);
   if (result < 0)
     return atm_systemd_throw (error, result, NULL, "Watching", unit);
   if (!atm_systemd_get_unit (systemd, unit, &now, error))
     return FALSE;
   note_active (watched, now.active_state);
   note_sub (watched, now.sub_state);
-  /* A start waits for the restart that is due already. */
-  watched->restarts = now.restarts + (g_str_equal (now.sub_state, "auto-restart") ? 1 : 0);
+  watched->restarts = now.restarts;
+  watched->due = g_str_equal (now.sub_state, "auto-restart");
   watched->tried_again = FALSE;
+  watched->left = !is_active (now.active_state);
   *watched_out = g_steal_pointer (&watched);
   return TRUE;
 }
 
 /* ---- why a unit has failed ---- */
 
-static guint32
-get_number (AtmSystemd *systemd, const char *path, const char *property, char type)
-{
-  guint32 number = 0; /* int32_t has its size */
-
-  if (sd_bus_get_property_trivial (systemd->bus, ATM_SYSTEMD_DESTINATION, path, ATM_SYSTEMD_SERVICE,
-                                   property, NULL, type, &number)
-      < 0)
-    return 0;
-  return number;
-}
-
 /* systemd.exec(5), "Process Exit Codes": what became of the main process. */
 static char *
-dup_exit (AtmSystemd *systemd, const char *path)
+dup_exit (const Watched *watched)
 {
-  guint32 code = get_number (systemd, path, "ExecMainCode", 'i');
-  int status = (int) get_number (systemd, path, "ExecMainStatus", 'i');
-
-  if (code == CLD_EXITED && status != 0)
-    return g_strdup_printf ("its main process ended with status %d", status);
-  if (code == CLD_KILLED || code == CLD_DUMPED)
-    return g_strdup_printf ("its main process was killed by signal %d (%s)", status,
-                            strsignal (status));
+  if (watched->main_code == CLD_EXITED && watched->main_status != 0)
+    return g_strdup_printf ("its main process ended with status %d", watched->main_status);
+  if (watched->main_code == CLD_KILLED || watched->main_code == CLD_DUMPED)
+    return g_strdup_printf ("its main process was killed by signal %d (%s)", watched->main_status,
+                            strsignal (watched->main_status));
   return g_strdup ("one of its programs failed");
 }
 
 /* For people; by the property Result of a service (org.freedesktop.systemd1(5)). */
 static char *
-dup_reason (AtmSystemd *systemd, const char *unit)
+dup_reason (const Watched *watched)
 {
   static const struct
   {
@@ -221,26 +263,23 @@ dup_reason (AtmSystemd *systemd, const char *unit)
     { "oom-kill", "it ran out of memory" },
     { "resources", "systemd could not prepare what it needs" },
   };
-  g_auto (AtmUnit) now = { 0 };
-  g_autofree char *path = atm_systemd_dup_unit_path (unit);
 
-  if (!atm_systemd_get_unit (systemd, unit, &now, NULL))
-    return g_strdup ("the reason is not known");
+  if (watched->result == NULL)
+    return g_strdup_printf ("it is %s (%s)", watched->active, watched->sub);
   for (guint i = 0; i < G_N_ELEMENTS (known); i++)
-    if (g_str_equal (now.result, known[i].result))
+    if (g_str_equal (watched->result, known[i].result))
       return g_strdup (known[i].words);
-  if (*now.result == '\0' || g_str_equal (now.result, "success"))
-    return g_strdup_printf ("it is %s (%s)", now.active_state, now.sub_state);
-  return dup_exit (systemd, path);
+  return dup_exit (watched);
 }
 
 static gboolean
-throw_job (AtmSystemd *systemd, const char *what, const char *unit, const char *how, GError **error)
+throw_watched (const Watched *watched, const char *how, GError **error)
 {
-  g_autofree char *reason = dup_reason (systemd, unit);
+  g_autofree char *reason = dup_reason (watched);
 
   return atm_throw (error, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_JOB,
-                    "systemd: %s %s %s: %s; see journalctl -u %s", what, unit, how, reason, unit);
+                    "systemd: %s %s: %s; see journalctl -u %s", watched->unit, how, reason,
+                    watched->unit);
 }
 
 /* ---- waiting ---- */
@@ -375,23 +414,6 @@ atm_systemd_stop (AtmSystemd *systemd, const char *unit, GCancellable *cancellab
                        job_result, unit);
 }
 
-/* A unit whose conditions do not hold is not started, and its job is “done”. */
-static gboolean
-check_conditions (AtmSystemd *systemd, const Watched *watched, GError **error)
-{
-  int holds = TRUE;
-
-  if (sd_bus_get_property_trivial (systemd->bus, ATM_SYSTEMD_DESTINATION, watched->path,
-                                   ATM_SYSTEMD_UNIT, "ConditionResult", NULL, 'b', &holds)
-          >= 0
-      && !holds)
-    return atm_throw (error, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_JOB,
-                      "systemd: %s was not started: a Condition…= of it does not hold; see "
-                      "systemctl status %s",
-                      watched->unit, watched->unit);
-  return TRUE;
-}
-
 gboolean
 atm_systemd_start (AtmSystemd *systemd, const char *unit, GCancellable *cancellable, GError **error)
 {
@@ -405,17 +427,23 @@ atm_systemd_start (AtmSystemd *systemd, const char *unit, GCancellable *cancella
   if (job_result == NULL)
     return atm_throw (error, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_REFUSED,
                       "systemd: Starting %s: there is no such unit", unit);
+  if (g_str_equal (job_result, "done") && watched->unmet)
+    return atm_throw (error, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_JOB,
+                      "systemd: %s was not started: a Condition…= of it does not hold; see "
+                      "systemctl status %s",
+                      unit, unit);
   if (g_str_equal (job_result, "done"))
-    return check_conditions (systemd, watched, error);
+    return TRUE;
   if (g_str_equal (job_result, "dependency"))
     return atm_throw (error, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_JOB,
-                      "systemd: Starting %s failed: a unit that it requires did not start; see "
-                      "journalctl -b -u %s and systemctl list-dependencies %s",
-                      unit, unit, unit);
-  how = g_str_equal (job_result, "failed") || g_str_equal (job_result, "tried again")
-            ? g_strdup ("failed")
-            : g_strdup_printf ("ended with “%s”", job_result);
-  return throw_job (systemd, "Starting", unit, how, error);
+                      "systemd: %s did not start: a unit that it requires did not; see "
+                      "systemctl list-dependencies %s",
+                      unit, unit);
+  if (watched->tried_again)
+    return throw_watched (watched, "did not start, and systemd tries it again", error);
+  how = g_str_equal (job_result, "failed") ? g_strdup ("did not start")
+                                           : g_strdup_printf ("did not start (“%s”)", job_result);
+  return throw_watched (watched, how, error);
 }
 
 gboolean
@@ -490,6 +518,6 @@ atm_systemd_watch (AtmSystemd *systemd, const char *const *units, guint window_s
 
   fallen = find_fallen (all);
   return fallen == NULL
-         || throw_job (systemd, "Watching", fallen->unit,
-                       fallen->tried_again ? "ended with a restart" : "ended", error);
+         || throw_watched (
+             fallen, fallen->tried_again ? "was started again" : "did not stay active", error);
 }

@@ -13,9 +13,9 @@
 static const char *const followers[]
     = { "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo" };
 
-static gboolean
-add_strings (AtmSystemd *systemd, const char *unit, const char *property, GPtrArray *strings,
-             GError **error)
+gboolean
+atm_systemd_add_units (AtmSystemd *systemd, const char *unit, const char *property,
+                       GPtrArray *strings, GError **error)
 {
   g_auto (BusError) bus_error = SD_BUS_ERROR_NULL;
   g_autofree char *path = atm_systemd_dup_unit_path (unit);
@@ -50,9 +50,18 @@ get_boolean (AtmSystemd *systemd, const char *unit, const char *property, gboole
   return TRUE;
 }
 
-/* Whether it runs and can be started again when it was stopped. */
 static gboolean
-is_wanted (AtmSystemd *systemd, const char *unit, gboolean *wanted_out, GError **error)
+runs (const AtmUnit *state)
+{
+  return g_str_equal (state->active_state, "active")
+         || g_str_equal (state->active_state, "reloading")
+         || g_str_equal (state->active_state, "activating");
+}
+
+/* Whether it runs, and whether it can be started again when it was stopped. */
+static gboolean
+look_at (AtmSystemd *systemd, const char *unit, gboolean *runs_out, gboolean *again_out,
+         GError **error)
 {
   g_auto (AtmUnit) state = { 0 };
   gboolean transient = FALSE, can_start = FALSE;
@@ -61,39 +70,23 @@ is_wanted (AtmSystemd *systemd, const char *unit, gboolean *wanted_out, GError *
       || !get_boolean (systemd, unit, "Transient", &transient, error)
       || !get_boolean (systemd, unit, "CanStart", &can_start, error))
     return FALSE;
-  *wanted_out = can_start && !transient
-                && (g_str_equal (state.active_state, "active")
-                    || g_str_equal (state.active_state, "reloading")
-                    || g_str_equal (state.active_state, "activating"));
+  *runs_out = runs (&state);
+  *again_out = can_start && !transient;
   return TRUE;
 }
 
-static void
-add_once (GPtrArray *all, GHashTable *seen, const char *unit)
-{
-  if (g_hash_table_add (seen, g_strdup (unit)))
-    g_ptr_array_add (all, g_strdup (unit));
-}
-
-/* @all grows while it is walked. A follower that does not run has followers of its own, and systemd
-   stops those too. */
 static gboolean
-find_followers (AtmSystemd *systemd, GPtrArray *all, GError **error)
+add_followers (AtmSystemd *systemd, const char *unit, GPtrArray *all, GHashTable *seen,
+               GError **error)
 {
-  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
 
-  for (guint i = 0; i < all->len; i++)
-    g_hash_table_add (seen, g_strdup (all->pdata[i]));
-  for (guint i = 0; i < all->len; i++)
-    {
-      g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
-
-      for (guint k = 0; k < G_N_ELEMENTS (followers); k++)
-        if (!add_strings (systemd, all->pdata[i], followers[k], found, error))
-          return FALSE;
-      for (guint k = 0; k < found->len; k++)
-        add_once (all, seen, found->pdata[k]);
-    }
+  for (guint i = 0; i < G_N_ELEMENTS (followers); i++)
+    if (!atm_systemd_add_units (systemd, unit, followers[i], found, error))
+      return FALSE;
+  for (guint i = 0; i < found->len; i++)
+    if (g_hash_table_add (seen, g_strdup (found->pdata[i])))
+      g_ptr_array_add (all, g_strdup (found->pdata[i]));
   return TRUE;
 }
 
@@ -127,7 +120,7 @@ sort (AtmSystemd *systemd, GPtrArray *units, GPtrArray **sorted_out, GError **er
       GPtrArray *after = g_ptr_array_new_with_free_func (g_free);
 
       g_hash_table_insert (orders, units->pdata[i], after);
-      if (!add_strings (systemd, units->pdata[i], "After", after, error))
+      if (!atm_systemd_add_units (systemd, units->pdata[i], "After", after, error))
         return FALSE;
     }
   while (units->len > 0)
@@ -153,20 +146,25 @@ atm_systemd_find_running (AtmSystemd *systemd, const char *const *units, GPtrArr
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) running = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  guint n_asked = 0;
 
   for (guint i = 0; units[i] != NULL; i++)
-    if (!contains (all, units[i]))
+    if (g_hash_table_add (seen, g_strdup (units[i])))
       g_ptr_array_add (all, g_strdup (units[i]));
-  if (!find_followers (systemd, all, error))
-    return FALSE;
+  n_asked = all->len;
+  /* @all grows meanwhile. A follower that does not run has followers of its own, but there systemd
+     stops: it drops the job of a unit that is inactive, and with it those that only it needs. */
   for (guint i = 0; i < all->len; i++)
     {
-      gboolean wanted = FALSE;
+      const char *unit = all->pdata[i];
+      gboolean is_running = FALSE, again = FALSE;
 
-      if (!is_wanted (systemd, all->pdata[i], &wanted, error))
+      if (!look_at (systemd, unit, &is_running, &again, error)
+          || ((is_running || i < n_asked) && !add_followers (systemd, unit, all, seen, error)))
         return FALSE;
-      if (wanted)
-        g_ptr_array_add (running, g_strdup (all->pdata[i]));
+      if (is_running && again)
+        g_ptr_array_add (running, g_strdup (unit));
     }
   return sort (systemd, running, running_out, error);
 }

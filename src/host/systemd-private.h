@@ -42,3 +42,12 @@ gboolean atm_systemd_throw (GError **error, int result, const BusError *bus_erro
  * Returns: (transfer full): the object of @unit; systemd loads the unit when it is asked for
  */
 char *atm_systemd_dup_unit_path (const char *unit);
+
+/**
+ * atm_systemd_add_units:
+ * @property: of the interface of units: a list of units, as “RequiredBy”
+ * @units: (element-type utf8): they are added
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_systemd_add_units (AtmSystemd *systemd, const char *unit, const char *property,
+                                GPtrArray *units, GError **error);

@@ -197,6 +197,25 @@ get_load_error (const Question *question, char **text_out, GError **error)
   return TRUE;
 }
 
+/* Those whose start is a start of this one. */
+static gboolean
+get_wanted (const Question *question, gboolean *wanted_out, GError **error)
+{
+  const char *const others[] = { "WantedBy", "RequiredBy", "BoundBy", "UpheldBy", "TriggeredBy" };
+  gboolean wanted = FALSE;
+
+  for (guint i = 0; i < G_N_ELEMENTS (others) && !wanted; i++)
+    {
+      g_autoptr (GPtrArray) units = g_ptr_array_new_with_free_func (g_free);
+
+      if (!atm_systemd_add_units (question->systemd, question->unit, others[i], units, error))
+        return FALSE;
+      wanted = units->len > 0;
+    }
+  *wanted_out = wanted;
+  return TRUE;
+}
+
 static gboolean
 get_service (const Question *question, AtmUnit *state, GError **error)
 {
@@ -234,7 +253,7 @@ atm_systemd_get_unit (AtmSystemd *systemd, const char *unit, AtmUnit *unit_out, 
       || !get_string (&question, "FragmentPath", &state.path, error)
       || !get_value (&question, "StateChangeTimestamp", 't', &since_usec, error)
       || !get_value (&question, "NeedDaemonReload", 'b', &stale, error)
-      || !get_service (&of_service, &state, error))
+      || !get_wanted (&question, &state.wanted, error) || !get_service (&of_service, &state, error))
     return FALSE;
   state.since_unix = (gint64) (since_usec / G_USEC_PER_SEC);
   state.stale = stale;

@@ -123,6 +123,7 @@ typedef struct
   guint restarts;    /* of a service: by Restart=, since it was started */
   gint64 since_unix; /* when it came into its active state; 0: never was in another one */
   gboolean stale;    /* its file was changed, and systemd was not reloaded since */
+  gboolean wanted;   /* another unit that is loaded starts it (WantedBy=, RequiredBy=, …) */
 } AtmUnit;
 
 void atm_unit_clear (AtmUnit *unit);

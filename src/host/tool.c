@@ -313,18 +313,29 @@ take_unit_line (Verification *verification, const char *about, const char *rest)
     add_problem (verification, g_strdup (rest));
 }
 
+/* “/PATH/a.service:7: what is wrong” or “/PATH/a.service.d/DROP-IN.conf:7: …”. */
+static void
+take_file_line (Verification *verification, const char *line)
+{
+  g_autofree char *in_file = g_strconcat ("/", verification->unit, ":", NULL);
+  g_autofree char *in_drop_in = g_strconcat ("/", verification->unit, ".d/", NULL);
+  const char *found = strstr (line, in_file);
+
+  if (found != NULL)
+    g_ptr_array_add (verification->syntax, g_strconcat ("line ", found + strlen (in_file), NULL));
+  else if (strstr (line, in_drop_in) != NULL)
+    g_ptr_array_add (verification->syntax, g_strdup (line));
+}
+
 static void
 take_line (Verification *verification, const char *line)
 {
-  g_autofree char *file_prefix = g_strconcat ("/", verification->unit, ":", NULL);
-  const char *of_file = strstr (line, file_prefix);
   const char *colon = strstr (line, ": ");
   g_autofree char *about = colon != NULL ? g_strndup (line, (gsize) (colon - line)) : NULL;
 
-  if (line[0] == '/' && of_file != NULL)
-    g_ptr_array_add (verification->syntax,
-                     g_strconcat ("line ", of_file + strlen (file_prefix), NULL));
-  else if (about != NULL && strchr (about, ' ') == NULL && about[0] != '/')
+  if (line[0] == '/')
+    take_file_line (verification, line);
+  else if (about != NULL && strchr (about, ' ') == NULL)
     take_unit_line (verification, about, colon + 2);
   else if (strstr (line, verification->unit) != NULL)
     {
@@ -333,15 +344,15 @@ take_line (Verification *verification, const char *line)
     }
 }
 
-/* Lines of the file that systemd goes on without are told only if it does not go on. */
+/* What systemd says of lines of the file, most of which it goes on without, is told only if it does
+   not go on. */
 static void
 conclude (Verification *verification)
 {
   if (verification->conclusion == NULL)
     return;
   for (guint i = 0; i < verification->syntax->len; i++)
-    if (strstr (verification->syntax->pdata[i], ", ignoring") == NULL)
-      add_problem (verification, g_strdup (verification->syntax->pdata[i]));
+    add_problem (verification, g_strdup (verification->syntax->pdata[i]));
   if (verification->problems->len == 0)
     add_problem (verification, g_strdup (verification->conclusion));
 }

@@ -69,7 +69,8 @@ gboolean atm_tmpfiles_remove (const char *path, GCancellable *cancellable, GErro
  * @error: %ATM_TOOL_ERROR (%ATM_TOOL_ERROR_MISSING: no systemd-analyze; %ATM_TOOL_ERROR_FAILED: it
  *   took longer than %ATM_UNIT_VERIFY_SEC), %G_IO_ERROR_CANCELLED
  *
- * Nothing is loaded into the running manager. What it says of other units is left out.
+ * Nothing is loaded into the running manager. What it says of other units is left out, and settings
+ * that it does not know and goes on without.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_unit_verify (const char *path, char ***problems_out, GCancellable *cancellable,

@@ -162,7 +162,8 @@ open_store (Audit *audit, const AtmReport *report, GError **error)
       g_propagate_error (error, g_steal_pointer (&local));
       return FALSE;
     }
-  return atm_repository_lock (audit->store, FALSE, report, &audit->lock, audit->cancellable, error)
+  return atm_repository_lock (audit->system, audit->store, FALSE, report, &audit->lock,
+                              audit->cancellable, error)
          && atm_store_list_images (audit->store, &audit->images, audit->cancellable, error);
 }
 

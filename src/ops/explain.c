@@ -40,7 +40,7 @@ atm_explain_stored (const AtmSystem *system, const char *text, const AtmReport *
   gboolean allowed = FALSE;
 
   if (!atm_repository_open (system, &store, cancellable, error)
-      || !atm_repository_lock (store, FALSE, report, &lock, cancellable, error)
+      || !atm_repository_lock (system, store, FALSE, report, &lock, cancellable, error)
       || !atm_store_list_images (store, &images, cancellable, error)
       || !atm_repository_find_image (images, text, &found, error))
     return FALSE;

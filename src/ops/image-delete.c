@@ -132,7 +132,7 @@ atm_image_delete (const AtmSystem *system, GPtrArray *doomed, gboolean force,
   if (doomed->len == 0)
     return TRUE;
   if (!atm_repository_open (system, &store, cancellable, error)
-      || !atm_repository_lock (store, TRUE, report, &lock, cancellable, error)
+      || !atm_repository_lock (system, store, TRUE, report, &lock, cancellable, error)
       || !atm_repository_list_installed (system, &installed, error))
     return FALSE;
   /* Somebody may have installed one while the user was asked. */
@@ -172,7 +172,7 @@ atm_image_tag (const AtmSystem *system, const char *image, const char *target,
 
   if (!atm_name_parse (target, TRUE, &name, error)
       || !atm_repository_open (system, &store, cancellable, error)
-      || !atm_repository_lock (store, FALSE, report, &lock, cancellable, error)
+      || !atm_repository_lock (system, store, FALSE, report, &lock, cancellable, error)
       || !atm_store_list_images (store, &images, cancellable, error))
     return FALSE;
   if (name->has_digest)
@@ -202,7 +202,7 @@ atm_image_pin (const AtmSystem *system, const char *image, gboolean pinned, cons
 
   /* shared: a deletion, which has the lock alone, sees the pin or comes before it */
   if (!atm_repository_open (system, &store, cancellable, error)
-      || !atm_repository_lock (store, FALSE, report, &lock, cancellable, error)
+      || !atm_repository_lock (system, store, FALSE, report, &lock, cancellable, error)
       || !atm_store_list_images (store, &images, cancellable, error)
       || !atm_repository_find_image (images, image, &found, error))
     return FALSE;

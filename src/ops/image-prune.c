@@ -183,7 +183,7 @@ prune_store (const AtmSystem *system, AtmStore *store, gboolean dry_run, const A
   g_autoptr (GHashTable) keep = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_auto (AtmStoreLock) lock = { 0 };
 
-  if (!atm_repository_lock (store, !dry_run, report, &lock, cancellable, error)
+  if (!atm_repository_lock (system, store, !dry_run, report, &lock, cancellable, error)
       || !list_kept_commits (system, keep, error) || (!dry_run && !atm_store_sweep (store, error)))
     return FALSE;
   return atm_store_prune (store, keep, dry_run, pruned, cancellable, error);

@@ -66,7 +66,7 @@ choose (const AtmSystem *system, char **names, gboolean all, const AtmReport *re
   g_auto (AtmStoreLock) lock = { 0 };
 
   if (!atm_repository_open (system, &store, cancellable, error)
-      || !atm_repository_lock (store, FALSE, report, &lock, cancellable, error)
+      || !atm_repository_lock (system, store, FALSE, report, &lock, cancellable, error)
       || !atm_store_list_images (store, images_out, cancellable, error))
     return FALSE;
   for (guint i = 0; all && i < (*images_out)->len; i++)

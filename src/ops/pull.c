@@ -4,6 +4,7 @@
 #include "ops/fetch.h"
 #include "ops/judge.h"
 #include "ops/pull-remote.h"
+#include "ops/repository.h"
 #include "ops/served.h"
 #include "registry/short-names.h"
 #include "registry/watchdog.h"
@@ -55,7 +56,8 @@ import (const AtmSystem *system, AtmStore *store, const Found *found, AtmVerdict
     return FALSE;
   for (guint i = 0; config->notices[i] != NULL; i++)
     atm_report (report, ATM_REPORT_NOTICE, "%s: %s", found->what, config->notices[i]);
-  if (!atm_store_txn_begin (store, verdict, &txn, cancellable, error))
+  if (!atm_repository_check_wait (system, store, FALSE, report, error)
+      || !atm_store_txn_begin (store, verdict, &txn, cancellable, error))
     return FALSE;
 
   /* The locks of the blobs last until the layers have refs: who waits for them finds those. */

@@ -32,19 +32,32 @@ atm_repository_open (const AtmSystem *system, AtmStore **store_out, GCancellable
 }
 
 gboolean
-atm_repository_lock (AtmStore *store, gboolean exclusive, const AtmReport *report,
-                     AtmStoreLock *lock, GCancellable *cancellable, GError **error)
+atm_repository_check_wait (const AtmSystem *system, AtmStore *store, gboolean exclusive,
+                           const AtmReport *report, GError **error)
 {
-  g_autofree char *path = atm_store_dup_lock_path (store);
+  g_autofree char *path = NULL, *holder = NULL;
 
-  if (atm_store_would_wait (store, exclusive))
-    {
-      g_autofree char *holder = atm_holder_describe (path);
+  if (!atm_store_would_wait (store, exclusive))
+    return TRUE;
+  path = atm_store_dup_lock_path (store);
+  holder = atm_holder_describe (path);
+  if (system->no_wait)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                      "%s uses the repository of images; try again later, or without --no-wait to "
+                      "wait for it",
+                      holder);
+  atm_report (report, ATM_REPORT_NOTICE, "waiting for %s, which uses the repository of images",
+              holder);
+  return TRUE;
+}
 
-      atm_report (report, ATM_REPORT_NOTICE, "waiting for %s, which uses the repository of images",
-                  holder);
-    }
-  return atm_store_lock_take (lock, store, exclusive, cancellable, error);
+gboolean
+atm_repository_lock (const AtmSystem *system, AtmStore *store, gboolean exclusive,
+                     const AtmReport *report, AtmStoreLock *lock, GCancellable *cancellable,
+                     GError **error)
+{
+  return atm_repository_check_wait (system, store, exclusive, report, error)
+         && atm_store_lock_take (lock, store, exclusive, cancellable, error);
 }
 
 /* ---- deployments ---- */

@@ -19,14 +19,25 @@ gboolean atm_repository_open (const AtmSystem *system, AtmStore **store_out,
                               GCancellable *cancellable, GError **error);
 
 /**
- * atm_repository_lock:
- * @report: (borrowed): told for whom it waits, if it waits
+ * atm_repository_check_wait:
+ * @report: (borrowed): told for whom the caller is about to wait, if he is
+ * @error: %G_IO_ERROR_BUSY: he would, and @system says not to wait
  *
- * As atm_store_lock_take().
+ * Before a lock of the repository is taken. Somebody may come between; then there is a wait.
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_repository_lock (AtmStore *store, gboolean exclusive, const AtmReport *report,
-                              AtmStoreLock *lock, GCancellable *cancellable, GError **error);
+gboolean atm_repository_check_wait (const AtmSystem *system, AtmStore *store, gboolean exclusive,
+                                    const AtmReport *report, GError **error);
+
+/**
+ * atm_repository_lock:
+ *
+ * atm_repository_check_wait() and atm_store_lock_take().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_repository_lock (const AtmSystem *system, AtmStore *store, gboolean exclusive,
+                              const AtmReport *report, AtmStoreLock *lock,
+                              GCancellable *cancellable, GError **error);
 
 /* A deployment on this host. All pointers (owned). */
 typedef struct

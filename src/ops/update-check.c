@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "container/bundle-check.h"
 #include "container/hostfiles.h"
 #include "container/privileges.h"
 #include "container/values.h"
 #include "host/tool.h"
+#include "ops/check-bundle.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -40,49 +40,71 @@ check_unit (const AtmUpdateCandidate *candidate, GError **error)
                     text);
 }
 
-static gboolean
-is_made_by (const char *tmpfiles, const char *path)
+/* ---- what its files and the host lack ---- */
+
+/* NULL if there is none. */
+static char *
+read_text (int dir_fd, const char *file)
 {
-  g_auto (GStrv) lines = g_strsplit (tmpfiles, "\n", -1);
+  g_autoptr (GBytes) bytes = NULL;
 
-  for (char **line = lines; *line != NULL; line++)
-    {
-      g_auto (GStrv) words = g_strsplit_set (*line, " \t", 3);
-      gsize length = words[0] != NULL && words[1] != NULL ? strlen (words[1]) : 0;
-
-      if (length > 0 && strncmp (path, words[1], length) == 0
-          && (path[length] == '\0' || path[length] == '/'))
-        return TRUE;
-    }
-  return FALSE;
+  if (!atm_read_file_at (dir_fd, file, FALSE, ATM_EXPORTS_FILE_MAX_BYTES, &bytes, NULL))
+    return NULL;
+  return g_bytes_get_size (bytes) > 0
+             ? g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes))
+             : g_strdup ("");
 }
 
-/* Another service may make it before this one starts, so it is no error. */
-static void
-check_sources (const AtmUpdateCandidate *candidate, const AtmBuild *build)
+static GPtrArray *
+find_problems (const AtmUpdateCandidate *candidate, const AtmInfo *info, int deployment_fd)
 {
-  g_auto (GStrv) sources = atm_bundle_dup_bind_sources (build->bundle);
-  gsize size = build->tmpfiles != NULL ? g_bytes_get_size (build->tmpfiles) : 0;
-  g_autofree char *tmpfiles
-      = size > 0 ? g_strndup (g_bytes_get_data (build->tmpfiles, NULL), size) : g_strdup ("");
+  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *unit_name = g_strconcat (candidate->name, ".service", NULL);
+  g_autofree char *tmpfiles_name = g_strdup_printf ("tmpfiles-%s.conf", candidate->name);
+  g_autofree char *unit = read_text (deployment_fd, unit_name);
+  g_autofree char *tmpfiles = read_text (deployment_fd, tmpfiles_name);
+  const AtmBundleCheck check = {
+    .system = candidate->update->system,
+    .info = info,
+    .deployment_fd = deployment_fd,
+    .unit = unit != NULL ? unit : "",
+    .tmpfiles = tmpfiles,
+  };
 
-  for (char **source = sources; *source != NULL; source++)
-    if (!g_file_test (*source, G_FILE_TEST_EXISTS) && !is_made_by (tmpfiles, *source))
-      atm_report (candidate->update->report, ATM_REPORT_NOTICE,
-                  "%s: %s, which the new version binds, is not on this host", candidate->name,
-                  *source);
+  atm_check_bundle (&check, problems);
+  return g_steal_pointer (&problems);
+}
+
+/* What the old version lacks, too, is no reason to keep it. */
+static gboolean
+check_files (const AtmUpdateCandidate *candidate, GError **error)
+{
+  g_autofree char *old_path = g_strdup_printf ("%s.%d", candidate->name, candidate->number);
+  g_autoptr (GPtrArray) old = NULL, new = NULL, worse = g_ptr_array_new ();
+  g_autofree char *text = NULL;
+  atm_autofd int old_fd = -1;
+
+  if (!atm_open_dir_at (candidate->update->checkout_fd, old_path, &old_fd, error))
+    return FALSE;
+  old = find_problems (candidate, candidate->container->info, old_fd);
+  new = find_problems (candidate, candidate->info, atm_deployment_get_fd (candidate->deployment));
+  for (guint i = 0; i < new->len; i++)
+    if (!g_ptr_array_find_with_equal_func (old, new->pdata[i], g_str_equal, NULL))
+      g_ptr_array_add (worse, new->pdata[i]);
+  if (worse->len == 0)
+    return TRUE;
+  g_ptr_array_add (worse, NULL);
+  text = g_strjoinv ("; ", (char **) worse->pdata);
+  return atm_throw (error, ATM_UPDATE_ERROR, ATM_UPDATE_ERROR_INVALID,
+                    "The new version of container %s would not start: %s", candidate->name, text);
 }
 
 /* An image that only brings host files has no bundle that anybody runs. */
 static gboolean
-check_build (const AtmUpdateCandidate *candidate, const AtmBuild *build, GError **error)
+check_start (const AtmUpdateCandidate *candidate, GError **error)
 {
-  if (!candidate->info->has_service)
-    return TRUE;
-  if (!atm_bundle_check (build->bundle->object, error))
-    return atm_prefix_error (error, "%s: config.json of the new version", candidate->name);
-  check_sources (candidate, build);
-  return check_unit (candidate, error);
+  return !candidate->info->has_service
+         || (check_files (candidate, error) && check_unit (candidate, error));
 }
 
 /* ---- building ---- */
@@ -135,7 +157,7 @@ build (AtmUpdateCandidate *candidate, GHashTable *others, GError **error)
   candidate->deployment = g_steal_pointer (&build->deployment);
   candidate->info = g_steal_pointer (&build->info);
   candidate->unit = g_steal_pointer (&build->unit);
-  return check_build (candidate, build, error);
+  return TRUE;
 }
 
 /* ---- privileges ---- */
@@ -194,9 +216,9 @@ atm_update_build (AtmUpdateCandidate *candidate, GHashTable *others, GError **er
   host_files.deployment_fd = atm_deployment_get_fd (candidate->deployment);
   host_files.checksums = candidate->info->installed_files;
   /* What has just been built was planned with them; what waited was planned some time ago. */
-  if (staged
-      && (!atm_hostfiles_check (update->host_fd, &host_files, others, error)
-          || !check_unit (candidate, error)))
+  if (staged && !atm_hostfiles_check (update->host_fd, &host_files, others, error))
+    return FALSE;
+  if (!check_start (candidate, error))
     return FALSE;
   atm_hostfiles_add_others (others, update->host_fd, candidate->name, &host_files);
   return check_privileges (candidate, error);

@@ -257,8 +257,8 @@ repair_store (Verify *verify, GError **error)
           || !import (verify, repair, error)))
     return FALSE;
   atm_store_lock_clear (&verify->lock);
-  if (!atm_repository_lock (verify->store, TRUE, verify->report, &verify->lock, verify->cancellable,
-                            error))
+  if (!atm_repository_lock (verify->system, verify->store, TRUE, verify->report, &verify->lock,
+                            verify->cancellable, error))
     return FALSE;
   return repair == NULL || atm_repair_apply (repair, verify->cancellable, error);
 }
@@ -360,7 +360,7 @@ run (Verify *verify, GError **error)
   g_autoptr (GHashTable) before = NULL;
 
   if (!atm_repository_open (verify->system, &verify->store, verify->cancellable, error)
-      || !atm_repository_lock (verify->store, FALSE, verify->report, &verify->lock,
+      || !atm_repository_lock (verify->system, verify->store, FALSE, verify->report, &verify->lock,
                                verify->cancellable, error)
       || !atm_store_list_images (verify->store, &verify->images, verify->cancellable, error)
       || !atm_repository_list_installed (verify->system, &verify->installed, error)

@@ -81,9 +81,19 @@ GPtrArray *
 atm_metadata_lookup_blobs (GVariant *metadata, const char *key)
 {
   g_autoptr (GVariant) values = g_variant_lookup_value (metadata, key, G_VARIANT_TYPE ("aay"));
+
+  return atm_metadata_read_blobs (values);
+}
+
+GPtrArray *
+atm_metadata_read_blobs (GVariant *values)
+{
   GPtrArray *blobs = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
 
-  for (gsize i = 0; values != NULL && i < g_variant_n_children (values); i++)
+  const gboolean are_blobs
+      = values != NULL && g_variant_is_of_type (values, G_VARIANT_TYPE ("aay"));
+
+  for (gsize i = 0; are_blobs && i < g_variant_n_children (values); i++)
     {
       g_autoptr (GVariant) value = g_variant_get_child_value (values, i);
 

@@ -86,16 +86,61 @@ read_tree_signatures (AtmStore *store, const char *commit, GVariant *metadata,
   return TRUE;
 }
 
+/* All values by key, so that the metadata is walked through once; where a key is there twice, the
+   first value counts, as for g_variant_lookup(). Keys are borrowed from @metadata. */
+static GHashTable *
+index_metadata (GVariant *metadata)
+{
+  GHashTable *index
+      = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) g_variant_unref);
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, metadata);
+  while (g_variant_iter_next (&iter, "{&sv}", &key, &value))
+    if (g_hash_table_contains (index, key))
+      g_variant_unref (value);
+    else
+      g_hash_table_insert (index, (gpointer) key, value);
+  return index;
+}
+
+/* %NULL if there is none of that type. */
+static GVariant *
+get_value (GHashTable *index, const char *key, const GVariantType *type)
+{
+  GVariant *value = g_hash_table_lookup (index, key);
+
+  return value != NULL && g_variant_is_of_type (value, type) ? value : NULL;
+}
+
+static const char *
+get_string (GHashTable *index, const char *key)
+{
+  GVariant *value = get_value (index, key, G_VARIANT_TYPE_STRING);
+
+  return value != NULL ? g_variant_get_string (value, NULL) : NULL;
+}
+
+static GBytes *
+dup_bytes (GHashTable *index, const char *key)
+{
+  GVariant *value = get_value (index, key, G_VARIANT_TYPE_BYTESTRING);
+
+  return value != NULL ? g_variant_get_data_as_bytes (value) : NULL;
+}
+
 /* What only our own commits say. */
 static gboolean
-read_ours (AtmStoredImage *image, GVariant *metadata, gboolean is_hashed, GError **error)
+read_ours (AtmStoredImage *image, GHashTable *index, gboolean is_hashed, GError **error)
 {
   const char *reference = image->reference;
   AtmDigest actual;
-  const char *stored = NULL;
+  const char *stored = get_string (index, ATM_KEY_IMAGE_REFERENCE);
 
-  if (!g_variant_lookup (metadata, ATM_KEY_IMAGE_REFERENCE, "&s", &stored)
-      || !g_variant_lookup (metadata, ATM_KEY_IMAGE_CANONICAL, "s", &image->canonical))
+  image->canonical = g_strdup (get_string (index, ATM_KEY_IMAGE_CANONICAL));
+  if (stored == NULL || image->canonical == NULL)
     return throw_damaged (error, reference);
   atm_digest_of (image->digest.algorithm, image->manifest, &actual);
   if (!atm_digest_equal (&actual, &image->digest))
@@ -108,13 +153,15 @@ read_ours (AtmStoredImage *image, GVariant *metadata, gboolean is_hashed, GError
       g_free (image->reference);
       image->reference = g_strdup (stored);
     }
-  image->config = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_CONFIG);
+  image->config = dup_bytes (index, ATM_KEY_IMAGE_CONFIG);
   g_ptr_array_unref (image->signatures);
-  image->signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SIGNATURES);
-  image->site_commit = atm_metadata_lookup_bytes (metadata, ATM_KEY_IMAGE_SITE_COMMIT);
-  image->site_signatures = atm_metadata_lookup_blobs (metadata, ATM_KEY_IMAGE_SITE_SIGNATURES);
-  (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_VERDICT, "s", &image->verdict);
-  (void) g_variant_lookup (metadata, ATM_KEY_IMAGE_NOTICE, "s", &image->notice);
+  image->signatures
+      = atm_metadata_read_blobs (g_hash_table_lookup (index, ATM_KEY_IMAGE_SIGNATURES));
+  image->site_commit = dup_bytes (index, ATM_KEY_IMAGE_SITE_COMMIT);
+  image->site_signatures
+      = atm_metadata_read_blobs (g_hash_table_lookup (index, ATM_KEY_IMAGE_SITE_SIGNATURES));
+  image->verdict = g_strdup (get_string (index, ATM_KEY_IMAGE_VERDICT));
+  image->notice = g_strdup (get_string (index, ATM_KEY_IMAGE_NOTICE));
   return TRUE;
 }
 
@@ -125,15 +172,20 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
 {
   g_autoptr (AtmStoredImage) image = NULL;
   g_autoptr (GVariant) metadata = NULL;
+  g_autoptr (GHashTable) index = NULL;
   g_autofree char *reference = atm_ref_decode (ref);
   const char *manifest = NULL, *digest = NULL;
+  GVariant *format = NULL, *size = NULL;
   guint64 created = 0;
-  guint32 format = 0;
 
   *image_out = NULL;
   if (!atm_commit_load (store, commit, &metadata, &created, error))
     return atm_prefix_error (error, "Reading the ref %s", ref);
-  if (metadata == NULL || !g_variant_lookup (metadata, ATM_KEY_MANIFEST, "&s", &manifest))
+  if (metadata == NULL)
+    return TRUE;
+  index = index_metadata (metadata);
+  manifest = get_string (index, ATM_KEY_MANIFEST);
+  if (manifest == NULL)
     return TRUE;
 
   image = g_new0 (AtmStoredImage, 1);
@@ -142,22 +194,24 @@ load (AtmStore *store, const char *ref, const char *commit, AtmStoredImage **ima
   image->created_unix = created;
   image->manifest = g_bytes_new (manifest, strlen (manifest));
   image->signatures = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  if (!g_variant_lookup (metadata, ATM_KEY_DIGEST, "&s", &digest))
+  digest = get_string (index, ATM_KEY_DIGEST);
+  if (digest == NULL)
     atm_digest_of (ATM_HASH_SHA256, image->manifest, &image->digest);
   else if (!atm_digest_parse (digest, &image->digest, error))
     return atm_prefix_error (error, "The image %s in the store", image->reference);
 
-  if (g_variant_lookup (metadata, ATM_KEY_IMAGE_FORMAT, "u", &format) && format == ATM_IMAGE_FORMAT)
+  format = get_value (index, ATM_KEY_IMAGE_FORMAT, G_VARIANT_TYPE_UINT32);
+  if (format != NULL && g_variant_get_uint32 (format) == ATM_IMAGE_FORMAT)
     {
       g_autofree char *encoded = atm_ref_encode (image->reference);
 
-      if (!read_ours (image, metadata, !g_str_equal (encoded, ref), error))
+      if (!read_ours (image, index, !g_str_equal (encoded, ref), error))
         return FALSE;
     }
   else if (!read_tree_signatures (store, commit, metadata, image->signatures, cancellable, error))
     return atm_prefix_error (error, "The image %s in the store", image->reference);
-  if (!g_variant_lookup (metadata, ATM_KEY_IMAGE_SIZE, "t", &image->size_bytes))
-    image->size_bytes = sum_layers (image->manifest);
+  size = get_value (index, ATM_KEY_IMAGE_SIZE, G_VARIANT_TYPE_UINT64);
+  image->size_bytes = size != NULL ? g_variant_get_uint64 (size) : sum_layers (image->manifest);
 
   *image_out = g_steal_pointer (&image);
   return TRUE;

@@ -96,3 +96,6 @@ GBytes *atm_metadata_lookup_bytes (GVariant *metadata, const char *key);
 
 /* (transfer full) (element-type GBytes): the value of type aay; empty if there is none. */
 GPtrArray *atm_metadata_lookup_blobs (GVariant *metadata, const char *key);
+
+/* The same of the value itself; (nullable). */
+GPtrArray *atm_metadata_read_blobs (GVariant *values);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/walk.h"
 #include "util/error.h"
@@ -169,5 +170,54 @@ atm_usage_measure (AtmStore *store, GPtrArray *images, GArray **unique_bytes_out
       g_array_append_val (unique, bytes[number_of (numbers, image->commit)]);
     }
   *unique_bytes_out = g_steal_pointer (&unique);
+  return TRUE;
+}
+
+/* ---- completeness ---- */
+
+typedef struct
+{
+  int repo_fd;      /* (borrowed) */
+  GHashTable *seen; /* (owned) (element-type utf8): “HEX.TYPE” */
+  guint missing;
+} Count;
+
+/* Commits and dirtrees are read by the walk itself. */
+static gboolean
+look_for (OstreeObjectType type, const char *checksum, const char *path G_GNUC_UNUSED,
+          gpointer data)
+{
+  Count *count = data;
+  char object[ATM_OBJECT_PATH_BYTES];
+
+  if (!g_hash_table_add (count->seen, ostree_object_to_string (checksum, type)))
+    return FALSE;
+  atm_object_path (type, checksum, object);
+  if ((type == OSTREE_OBJECT_TYPE_FILE || type == OSTREE_OBJECT_TYPE_DIR_META)
+      && faccessat (count->repo_fd, object, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    count->missing++;
+  return TRUE;
+}
+
+static void
+count_damaged (OstreeObjectType type G_GNUC_UNUSED, const char *checksum G_GNUC_UNUSED,
+               const char *path G_GNUC_UNUSED, const GError *error G_GNUC_UNUSED, gpointer data)
+{
+  Count *count = data;
+
+  count->missing++;
+}
+
+gboolean
+atm_usage_count_missing (AtmStore *store, const char *commit, guint *missing_out,
+                         GCancellable *cancellable, GError **error)
+{
+  static const AtmWalkFuncs funcs = { .need = look_for, .damaged = count_damaged };
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  Count count = { .repo_fd = ostree_repo_get_dfd (store->repo), .seen = seen };
+
+  if (!atm_walk_commit (store, commit, &funcs, &count, cancellable, error))
+    return atm_prefix_error (error, "Looking for the objects of commit %s", commit);
+  *missing_out = count.missing;
   return TRUE;
 }

@@ -43,3 +43,16 @@ gboolean atm_store_has_commit (AtmStore *store, const char *commit);
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_usage_measure (AtmStore *store, GPtrArray *images, GArray **unique_bytes_out,
                             GCancellable *cancellable, GError **error);
+
+/**
+ * atm_usage_count_missing:
+ * @commit: untrusted: what a deployment says that it came from
+ * @missing_out: (out): how many of the objects that the commit needs are not there, or cannot be
+ *   read; objects below such a one are not counted
+ * @error: %G_IO_ERROR; %G_IO_ERROR_CANCELLED
+ *
+ * Looks for each file once and reads none; atm_store_verify() reads them.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_usage_count_missing (AtmStore *store, const char *commit, guint *missing_out,
+                                  GCancellable *cancellable, GError **error);

@@ -1103,7 +1103,6 @@ test_adopts (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   g_autofree char *deployment = atm_test_scratch_path ();
   g_autoptr (AtmInfo) info = atm_info_new ();
-  g_autoptr (GHashTable) nothing = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GError) error = NULL;
   atm_autofd int fd = open (deployment, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   AtmHostSet old = { fd, info->installed_files };

@@ -19,6 +19,9 @@ static const char introspection[]
       "<arg type='b' direction='in'/><arg type='a(sss)' direction='out'/></method>"
       "<method name='StopUnit'><arg type='s' direction='in'/><arg type='s' direction='in'/>"
       "<arg type='o' direction='out'/></method>"
+      "<method name='StartUnit'><arg type='s' direction='in'/><arg type='s' direction='in'/>"
+      "<arg type='o' direction='out'/></method>"
+      "<method name='ResetFailedUnit'><arg type='s' direction='in'/></method>"
       "<method name='LoadUnit'><arg type='s' direction='in'/><arg type='o' "
       "direction='out'/></method>"
       "<method name='ListUnitsByPatterns'><arg type='as' direction='in'/>"
@@ -26,7 +29,39 @@ static const char introspection[]
       "<method name='ListUnitsByNames'><arg type='as' direction='in'/>"
       "<arg type='a(ssssssouso)' direction='out'/></method>"
       "</interface><interface name='org.freedesktop.systemd1.Unit'>"
-      "<property name='FragmentPath' type='s' access='read'/></interface></node>";
+      "<property name='FragmentPath' type='s' access='read'/>"
+      "<property name='LoadState' type='s' access='read'/>"
+      "<property name='LoadError' type='(ss)' access='read'/>"
+      "<property name='ActiveState' type='s' access='read'/>"
+      "<property name='SubState' type='s' access='read'/>"
+      "<property name='UnitFileState' type='s' access='read'/>"
+      "<property name='StateChangeTimestamp' type='t' access='read'/>"
+      "<property name='NeedDaemonReload' type='b' access='read'/>"
+      "<property name='WantedBy' type='as' access='read'/>"
+      "<property name='RequiredBy' type='as' access='read'/>"
+      "<property name='BoundBy' type='as' access='read'/>"
+      "<property name='UpheldBy' type='as' access='read'/>"
+      "<property name='TriggeredBy' type='as' access='read'/>"
+      "</interface><interface name='org.freedesktop.systemd1.Service'>"
+      "<property name='Type' type='s' access='read'/>"
+      "<property name='Result' type='s' access='read'/>"
+      "<property name='NRestarts' type='u' access='read'/>"
+      "</interface></node>";
+
+/* Units that have a state; what becomes of them is said by change_unit(). */
+static const char *const unit_paths[] = { "/unit/a",
+                                          "/unit/none",
+                                          "/org/freedesktop/systemd1/unit/good_2eservice",
+                                          "/org/freedesktop/systemd1/unit/spoof_2eservice",
+                                          "/org/freedesktop/systemd1/unit/again_2eservice",
+                                          "/org/freedesktop/systemd1/unit/pause_2eservice",
+                                          "/org/freedesktop/systemd1/unit/requires_2eservice",
+                                          "/org/freedesktop/systemd1/unit/skipped_2eservice",
+                                          "/org/freedesktop/systemd1/unit/condition_2eservice",
+                                          "/org/freedesktop/systemd1/unit/hang_2eservice",
+                                          "/org/freedesktop/systemd1/unit/missing_2eservice",
+                                          "/org/freedesktop/systemd1/unit/refused_2eservice",
+                                          "/org/freedesktop/systemd1/unit/dies_2eservice" };
 
 /* The thread of the manager touches all but @cancellable alone; @log is read when it has ended. */
 typedef struct
@@ -81,6 +116,94 @@ stop_unit (Fake *fake, const char *unit, GDBusMethodInvocation *call)
     }
 }
 
+static void
+emit_change (GDBusConnection *from, const char *unit, const char *interface, const char *properties)
+{
+  g_autofree char *stem = g_strndup (unit, strcspn (unit, "."));
+  g_autofree char *path = g_strconcat ("/org/freedesktop/systemd1/unit/", stem, "_2eservice", NULL);
+  GVariant *changed = g_variant_parse (G_VARIANT_TYPE ("a{sv}"), properties, NULL, NULL, NULL);
+
+  g_assert_nonnull (changed);
+  g_dbus_connection_emit_signal (
+      from, NULL, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+      g_variant_new ("(s@a{sv}@as)", interface, changed, g_variant_new_strv (NULL, 0)), NULL);
+  g_assert_true (g_dbus_connection_flush_sync (from, NULL, NULL));
+}
+
+#define SERVICE "org.freedesktop.systemd1.Service"
+#define UNIT "org.freedesktop.systemd1.Unit"
+
+static void
+start_unit (Fake *fake, const char *unit, GDBusMethodInvocation *call)
+{
+  const char *result = "done";
+
+  if (g_str_equal (unit, "missing.service") || g_str_equal (unit, "refused.service"))
+    {
+      stop_unit (fake, unit, call);
+      return;
+    }
+  /* of somebody else, and of another unit */
+  emit_change (fake->stranger, unit, SERVICE, "{'NRestarts': <uint32 5>}");
+  emit_change (fake->bus, "other.service", SERVICE, "{'NRestarts': <uint32 5>}");
+  g_dbus_method_invocation_return_value (call, g_variant_new ("(o)", JOB));
+  if (g_str_equal (unit, "again.service") || g_str_equal (unit, "pause.service"))
+    {
+      emit_change (fake->bus, unit, SERVICE,
+                   "{'ExecMainCode': <1>, 'ExecMainStatus': <9>, 'Result': <'exit-code'>}");
+      /* by then the next try has begun */
+      emit_change (fake->bus, unit, SERVICE, "{'Result': <'success'>, 'ExecMainCode': <0>}");
+      if (*unit == 'a')
+        emit_change (fake->bus, unit, SERVICE, "{'Other': <[1, 2]>, 'NRestarts': <uint32 1>}");
+      else
+        emit_change (fake->bus, unit, UNIT, "{'SubState': <'auto-restart'>}");
+      return;
+    }
+  if (g_str_equal (unit, "hang.service"))
+    {
+      g_cancellable_cancel (fake->cancellable);
+      return;
+    }
+  if (g_str_equal (unit, "requires.service"))
+    result = "dependency";
+  if (g_str_equal (unit, "skipped.service"))
+    result = "canceled";
+  if (g_str_equal (unit, "condition.service"))
+    emit_change (fake->bus, unit, UNIT,
+                 "{'ConditionResult': <false>, 'ConditionTimestamp': <uint64 5>}");
+  emit_job (fake->bus, JOB, unit, result);
+}
+
+/* When the last question about it was answered, it fails. */
+static gboolean
+fail_dies (gpointer data)
+{
+  Fake *fake = data;
+
+  emit_change (fake->bus, "dies.service", SERVICE,
+               "{'Result': <'signal'>, 'ExecMainCode': <2>, 'ExecMainStatus': <9>}");
+  emit_change (fake->bus, "dies.service", UNIT, "{'ActiveState': <'failed'>}");
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+cancel_watch (gpointer data)
+{
+  Fake *fake = data;
+
+  g_cancellable_cancel (fake->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+call_later (GSourceFunc function, Fake *fake)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_callback (source, function, fake, NULL);
+  g_source_attach (source, g_main_loop_get_context (fake->loop));
+}
+
 #define ROW(name, load, active)                                                                    \
   "('" name "', '', '" load "', '" active                                                          \
   "', '', '', objectpath '/a', uint32 0, '', objectpath '/')"
@@ -100,6 +223,14 @@ on_call (GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UNUSED,
       g_variant_get_child (parameters, 0, "&s", &unit);
       stop_unit (fake, unit, call);
     }
+  else if (g_str_equal (method, "StartUnit"))
+    {
+      g_variant_get_child (parameters, 0, "&s", &unit);
+      start_unit (fake, unit, call);
+    }
+  else if (g_str_equal (method, "ResetFailedUnit") && strstr (text, "gone.service") != NULL)
+    g_dbus_method_invocation_return_dbus_error (call, "org.freedesktop.systemd1.NoSuchUnit",
+                                                "Unit gone.service not loaded.");
   else if (g_str_equal (method, "LoadUnit"))
     {
       g_variant_get_child (parameters, 0, "&s", &unit);
@@ -126,11 +257,34 @@ on_call (GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UNUSED,
 
 static GVariant *
 on_property (GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UNUSED, const char *path,
-             const char *interface G_GNUC_UNUSED, const char *property G_GNUC_UNUSED,
-             GError **error G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
+             const char *interface G_GNUC_UNUSED, const char *property,
+             GError **error G_GNUC_UNUSED, gpointer data)
 {
-  return g_variant_new_string (g_str_equal (path, "/unit/a") ? "/usr/lib/systemd/system/a.service"
-                                                             : "");
+  static const struct
+  {
+    const char *property;
+    const char *value;
+  } values[] = {
+    { "LoadState", "'loaded'" },      { "LoadError", "('', '')" },
+    { "ActiveState", "'active'" },    { "SubState", "'running'" },
+    { "UnitFileState", "'enabled'" }, { "StateChangeTimestamp", "uint64 7000000" },
+    { "NeedDaemonReload", "true" },   { "WantedBy", "['multi-user.target']" },
+    { "Type", "'notify'" },           { "Result", "'success'" },
+    { "NRestarts", "uint32 0" },
+  };
+
+  /* the last question about a unit */
+  if (g_str_equal (property, "NRestarts") && strstr (path, "/dies_") != NULL)
+    call_later (fail_dies, data);
+  if (g_str_equal (property, "NRestarts") && strstr (path, "/hang_") != NULL)
+    call_later (cancel_watch, data);
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    if (g_str_equal (property, values[i].property))
+      return g_variant_parse (NULL, values[i].value, NULL, NULL, NULL);
+  if (g_str_has_suffix (property, "By"))
+    return g_variant_new_strv (NULL, 0);
+  return g_variant_new_string (
+      g_str_equal (path, "/unit/none") ? "" : "/usr/lib/systemd/system/a.service");
 }
 
 static GDBusConnection *
@@ -163,11 +317,11 @@ run_fake (gpointer data)
   g_assert_cmpuint (g_dbus_connection_register_object (fake->bus, MANAGER_PATH, node->interfaces[0],
                                                        &table, fake, NULL, NULL),
                     >, 0);
-  for (guint i = 0; i < 2; i++)
-    g_assert_cmpuint (
-        g_dbus_connection_register_object (fake->bus, i == 0 ? "/unit/a" : "/unit/none",
-                                           node->interfaces[1], &table, fake, NULL, NULL),
-        >, 0);
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (unit_paths); i++)
+    g_assert_cmpuint (g_dbus_connection_register_object (fake->bus, unit_paths[i / 2],
+                                                         node->interfaces[1 + i % 2], &table, fake,
+                                                         NULL, NULL),
+                      >, 0);
   reply = g_dbus_connection_call_sync (fake->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                        "org.freedesktop.DBus", "RequestName",
                                        g_variant_new ("(su)", "org.freedesktop.systemd1", 0), NULL,
@@ -208,6 +362,86 @@ test_stop (AtmSystemd *systemd, GCancellable *cancellable)
   g_assert_error (refused, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_REFUSED);
   g_assert_false (atm_systemd_stop (systemd, "hang.service", cancellable, &cancelled));
   g_assert_error (cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_cancellable_reset (cancellable);
+}
+
+static void
+test_start (AtmSystemd *systemd, GCancellable *cancellable)
+{
+  static const struct
+  {
+    const char *unit;
+    int code;
+    const char *words;
+  } bad[] = {
+    { "again.service", ATM_SYSTEMD_ERROR_JOB, "its main process ended with status 9" },
+    { "pause.service", ATM_SYSTEMD_ERROR_JOB, "systemd tries it again" },
+    { "requires.service", ATM_SYSTEMD_ERROR_JOB, "a unit that it requires" },
+    { "skipped.service", ATM_SYSTEMD_ERROR_JOB, "“canceled”" },
+    { "condition.service", ATM_SYSTEMD_ERROR_JOB, "Condition" },
+    { "missing.service", ATM_SYSTEMD_ERROR_REFUSED, "no such unit" },
+    { "refused.service", ATM_SYSTEMD_ERROR_REFUSED, "Access denied" },
+  };
+  g_autoptr (GError) good = NULL, cancelled = NULL, reset = NULL;
+
+  g_assert_true (atm_systemd_start (systemd, "good.service", cancellable, &good));
+  g_assert_true (atm_systemd_reset_failed (systemd, "good.service", &reset));
+  g_assert_true (atm_systemd_reset_failed (systemd, "gone.service", &reset));
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (atm_systemd_start (systemd, bad[i].unit, cancellable, &error));
+      g_assert_error (error, ATM_SYSTEMD_ERROR, bad[i].code);
+      if (strstr (error->message, bad[i].words) == NULL
+          || strstr (error->message, bad[i].unit) == NULL)
+        g_error ("%s: %s", bad[i].unit, error->message);
+    }
+  g_assert_false (atm_systemd_start (systemd, "hang.service", cancellable, &cancelled));
+  g_assert_error (cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_cancellable_reset (cancellable);
+}
+
+static void
+test_watch (AtmSystemd *systemd, GCancellable *cancellable)
+{
+  const char *const none[] = { NULL }, *const good[] = { "good.service", "spoof.service", NULL },
+                    *const bad[] = { "good.service", "dies.service", NULL },
+                    *const hang[] = { "good.service", "hang.service", NULL };
+  g_autoptr (GError) error = NULL, dies = NULL, cancelled = NULL;
+
+  g_assert_true (atm_systemd_watch (systemd, none, 60, cancellable, &error));
+  g_assert_true (atm_systemd_watch (systemd, good, 0, cancellable, &error));
+  /* an hour, but for the signal */
+  g_assert_false (atm_systemd_watch (systemd, bad, 3600, cancellable, &dies));
+  g_assert_error (dies, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_JOB);
+  g_assert_nonnull (strstr (dies->message, "dies.service did not stay active"));
+  g_assert_nonnull (strstr (dies->message, "killed by signal 9"));
+  g_assert_false (atm_systemd_watch (systemd, hang, 3600, cancellable, &cancelled));
+  g_assert_error (cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_cancellable_reset (cancellable);
+}
+
+static void
+test_state (AtmSystemd *systemd)
+{
+  g_auto (AtmUnit) state = { 0 };
+  g_autoptr (GError) error = NULL, none = NULL;
+
+  g_assert_true (atm_systemd_get_unit (systemd, "good.service", &state, &error));
+  g_assert_cmpstr (state.load_state, ==, "loaded");
+  g_assert_cmpstr (state.load_error, ==, "");
+  g_assert_cmpstr (state.active_state, ==, "active");
+  g_assert_cmpstr (state.sub_state, ==, "running");
+  g_assert_cmpstr (state.file_state, ==, "enabled");
+  g_assert_cmpstr (state.path, ==, "/usr/lib/systemd/system/a.service");
+  g_assert_cmpstr (state.type, ==, "notify");
+  g_assert_cmpstr (state.result, ==, "success");
+  g_assert_cmpuint (state.restarts, ==, 0);
+  g_assert_cmpint (state.since_unix, ==, 7);
+  g_assert_true (state.stale && state.wanted);
+  g_assert_false (atm_systemd_get_unit (systemd, "unknown.service", &state, &none));
+  g_assert_error (none, ATM_SYSTEMD_ERROR, ATM_SYSTEMD_ERROR_REFUSED);
 }
 
 static void
@@ -280,6 +514,9 @@ test_manager (void)
   g_assert_true (atm_systemd_connect (&systemd, &error));
   g_assert_no_error (error);
   test_stop (systemd, fake.cancellable);
+  test_start (systemd, fake.cancellable);
+  test_watch (systemd, fake.cancellable);
+  test_state (systemd);
   test_units (systemd, fake.log);
 
   g_main_loop_quit (fake.loop);
