@@ -28,13 +28,14 @@ atm_repo_new (GFile *file)
                        ATM_SYSCONFDIR "/ostree/remotes.d", NULL);
 }
 
-/* libostree does not sync a configuration that is new, only one that replaces another. So there is
-   one before it begins: after a power cut its name may be there without its content, and such a
-   repository cannot be opened any more. */
+/* libostree does not sync a configuration that is new, only one that replaces another, and leaves
+   one alone that it finds. So there is one before it begins: after a power cut its name may be
+   there without its content, and such a repository cannot be opened any more. */
 static gboolean
 create_config (int repo_fd, GError **error)
 {
-  const char text[] = "[core]\nrepo_version=1\n";
+  const char *text = geteuid () == 0 ? "[core]\nrepo_version=1\nmode=bare\n"
+                                     : "[core]\nrepo_version=1\nmode=bare-user\n";
   g_autoptr (GBytes) bytes = g_bytes_new_static (text, strlen (text));
   g_autoptr (GError) local = NULL;
 

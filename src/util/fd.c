@@ -413,17 +413,34 @@ atm_make_dirs (const char *path, mode_t mode, int *fd_out, GError **error)
   return TRUE;
 }
 
-/* Empties @folder of @top_fd. What has something in it joins @queue, under a name in @top_fd: there
-   is no recursion, because trees come from images and may be deeper than the stack or the limit of
-   descriptors allows, and what a removal that was killed leaves is below the name it removed. */
+/* Moves a folder that is not empty to @top_fd, under a name that is free. */
+static gboolean
+lift (int dir_fd, const char *entry, int top_fd, char **lifted_out, GError **error)
+{
+  for (guint i = 0; i < NAME_TRIES_MAX; i++)
+    {
+      g_autofree char *lifted = random_name ("removed");
+
+      if (renameat2 (dir_fd, entry, top_fd, lifted, RENAME_NOREPLACE) == 0)
+        {
+          *lifted_out = g_steal_pointer (&lifted);
+          return TRUE;
+        }
+      if (errno != EEXIST)
+        break;
+    }
+  return atm_throw_errno (error, "Moving %s", entry);
+}
+
+/* Removes what is in @folder of @top_fd. Sub-folders that hold something go into @queue: they are
+   lifted to @top_fd first, unless @folder is that itself (“.”). */
 static gboolean
 empty_folder (int top_fd, const char *folder, GPtrArray *queue, GError **error)
 {
-  gboolean is_top = g_str_equal (folder, ".");
+  const gboolean is_top = g_str_equal (folder, ".");
+  g_autoptr (DIR) dir = NULL;
   atm_autofd int fd = -1;
-  DIR *dir = NULL;
-  struct dirent *entry;
-  gboolean ok = TRUE;
+  struct dirent *entry = NULL;
 
   if (!atm_open_dir_at (top_fd, folder, &fd, error))
     return FALSE;
@@ -434,7 +451,7 @@ empty_folder (int top_fd, const char *folder, GPtrArray *queue, GError **error)
     return atm_throw_errno (error, "Reading the folder %s", folder);
   fd = -1;
 
-  while (ok && (errno = 0, entry = readdir (dir)) != NULL)
+  while ((errno = 0, entry = readdir (dir)) != NULL)
     {
       g_autofree char *name = NULL;
 
@@ -442,21 +459,20 @@ empty_folder (int top_fd, const char *folder, GPtrArray *queue, GError **error)
           || unlinkat (dirfd (dir), entry->d_name, 0) == 0
           || unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
         continue;
-      ok = (errno == ENOTEMPTY || errno == EEXIST)
-           || atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
-      if (!ok)
-        break;
-      name = is_top ? g_strdup (entry->d_name) : random_name ("removed");
-      ok = is_top || renameat (dirfd (dir), entry->d_name, top_fd, name) == 0
-           || atm_throw_errno (error, "Lifting %s/%s", folder, entry->d_name);
+      if (errno != ENOTEMPTY && errno != EEXIST)
+        return atm_throw_errno (error, "Removing %s/%s", folder, entry->d_name);
+      if (is_top)
+        name = g_strdup (entry->d_name);
+      else if (!lift (dirfd (dir), entry->d_name, top_fd, &name, error))
+        return FALSE;
       g_ptr_array_add (queue, g_steal_pointer (&name));
     }
-  if (ok && errno != 0)
-    ok = atm_throw_errno (error, "Reading the folder %s", folder);
-  closedir (dir);
-  return ok;
+  return errno == 0 || atm_throw_errno (error, "Reading the folder %s", folder);
 }
 
+/* Trees come from images and may be deeper than the stack or the descriptor limit allow, so there
+   is no recursion: a sub-folder that holds something is lifted to the top and joins the queue. Not
+   beside @name: what a kill in the middle leaves is @name, and nobody looks for other names. */
 gboolean
 atm_remove_tree_at (int dir_fd, const char *name, GError **error)
 {
@@ -467,14 +483,17 @@ atm_remove_tree_at (int dir_fd, const char *name, GError **error)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
     return atm_throw_errno (error, "Removing %s", name);
-  if (!atm_open_dir_at (dir_fd, name, &top_fd, error) || !empty_folder (top_fd, ".", queue, error))
-    return atm_prefix_error (error, "%s", name);
+
+  if (!atm_open_dir_at (dir_fd, name, &top_fd, error))
+    return FALSE;
+  if (!empty_folder (top_fd, ".", queue, error))
+    return atm_prefix_error (error, "Removing %s", name);
   while (queue->len > 0)
     {
       g_autofree char *folder = g_ptr_array_steal_index_fast (queue, queue->len - 1);
 
       if (!empty_folder (top_fd, folder, queue, error))
-        return atm_prefix_error (error, "%s", name);
+        return atm_prefix_error (error, "Removing %s", name);
       if (unlinkat (top_fd, folder, AT_REMOVEDIR) < 0)
         return atm_throw_errno (error, "Removing the folder %s/%s", name, folder);
     }

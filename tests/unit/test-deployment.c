@@ -88,7 +88,7 @@ test_life (void)
   g_assert_true (atm_container_load (fd, "a", &container, &error));
   g_assert_cmpstr (container->deployment, ==, "a.0");
   g_assert_cmpstr (container->command, ==, "/bin/x -y");
-  g_assert_cmpstr (container->info->image, ==, "i");
+  g_assert_cmpstr (container->info->image, ==, "i:latest");
   g_assert_null (container->problem);
 
   /* the current one is not replaced */
