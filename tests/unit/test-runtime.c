@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "container/bundle-check.h"
 #include "container/bundle.h"
 #include "container/deployment.h"
 #include "fixtures/rootfs.h"
@@ -111,6 +112,7 @@ test_default (gconstpointer data)
   atm_test_write_at (atm_deployment_get_fd (deployment), "rootfs/bin/x", "");
   g_assert_true (atm_bundle_render (exports, values, config, atm_deployment_get_fd (deployment),
                                     &bundle, &error));
+  g_assert_true (atm_bundle_check (bundle->object, &error));
   g_assert_true (atm_deployment_write (deployment, "config.json", bundle->text, 0644, &error));
   points = atm_bundle_dup_mount_points (bundle, &sources);
   g_assert_true (atm_deployment_add_mount_points (deployment, points, sources, &error));
