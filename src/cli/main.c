@@ -1,27 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-#include <locale.h>
-#include <signal.h>
-#include <stdio.h>
+#include "cli/run.h"
+
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "cli/cli.h"
-#include "cli/progress.h"
-#include "util/text.h"
-
-#define FILES_WANTED 4096
-
-/* man/atomic.1 lists them */
-enum
-{
-  STATUS_OK = 0,
-  STATUS_ERROR = 1,
-  STATUS_USAGE = 2,
-  STATUS_SIGNAL = 128 /* and the number of the signal */
-};
 
 static const AtmCommand commands[] = {
   { "install", atm_cmd_install, TRUE, "Install an image as a system container" },
@@ -71,50 +51,6 @@ static const struct
 
 /* --assumeyes, which stands before the command. */
 static gboolean assume_yes;
-
-/* ---- signals ---- */
-
-/* Signals are blocked in all threads, so that also the programs we run finish what they began; one
-   thread waits for them. The first asks the operation to undo and end, the second ends us now. */
-static int received_signal;
-
-static gpointer
-wait_for_signals (gpointer data)
-{
-  GCancellable *cancellable = data;
-  sigset_t set;
-  int number = 0;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  sigaddset (&set, SIGHUP);
-  for (;;)
-    {
-      if (sigwait (&set, &number) != 0)
-        continue;
-      if (g_atomic_int_get (&received_signal) != 0)
-        _exit (STATUS_SIGNAL + number);
-      g_atomic_int_set (&received_signal, number);
-      g_cancellable_cancel (cancellable);
-    }
-  return NULL;
-}
-
-static void
-watch_signals (GCancellable *cancellable)
-{
-  sigset_t set;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  sigaddset (&set, SIGTERM);
-  sigaddset (&set, SIGHUP);
-  pthread_sigmask (SIG_BLOCK, &set, NULL);
-  signal (SIGPIPE, SIG_IGN);
-  /* The thread keeps its reference to the end of the process. */
-  g_thread_unref (g_thread_new ("signals", wait_for_signals, g_object_ref (cancellable)));
-}
 
 /* ---- help ---- */
 
@@ -167,75 +103,6 @@ is_group (const char *word)
 }
 
 static int
-report_usage (const char *command, const char *message)
-{
-  g_autofree char *safe = atm_text_escape (message);
-
-  g_printerr ("atomic: %s\nTry 'atomic%s%s --help' for more information.\n", safe,
-              command[0] != '\0' ? " " : "", command);
-  return STATUS_USAGE;
-}
-
-static int
-report_error (const AtmCommand *command, const GError *error)
-{
-  g_autofree char *safe = atm_text_escape (error->message);
-  int number = g_atomic_int_get (&received_signal);
-
-  if (number != 0 && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    {
-      g_printerr ("atomic: %s: interrupted\n", command->name);
-      return STATUS_SIGNAL + number;
-    }
-  if (g_error_matches (error, ATM_CLI_ERROR, ATM_CLI_ERROR_USAGE))
-    return report_usage (command->name, error->message);
-  if (g_error_matches (error, ATM_CLI_ERROR, ATM_CLI_ERROR_ABORTED))
-    {
-      g_printerr ("atomic: %s\n", safe);
-      return STATUS_USAGE;
-    }
-  g_printerr ("atomic: %s\n", safe);
-  if (command->needs_root && geteuid () != 0)
-    g_printerr ("Some operations for '%s' require root access.\n", command->name);
-  return STATUS_ERROR;
-}
-
-/* A blob that is fetched ahead has an open file, and an image may have a thousand of them. */
-static void
-raise_files_limit (void)
-{
-  struct rlimit limit;
-
-  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_WANTED)
-    return;
-  limit.rlim_cur = MIN (limit.rlim_max, FILES_WANTED);
-  (void) setrlimit (RLIMIT_NOFILE, &limit);
-}
-
-static int
-run_command (const AtmCommand *command, int argc, char **argv)
-{
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autoptr (GError) error = NULL;
-  g_autofree char *program = g_strconcat ("atomic ", command->name, NULL);
-  AtmCli cli = { .cancellable = cancellable, .assume_yes = assume_yes };
-  int status = STATUS_OK;
-  gboolean done = FALSE;
-
-  g_set_prgname (program); /* --help of the command prints it */
-  watch_signals (cancellable);
-  atm_cli_report_init (&cli.report);
-  raise_files_limit ();
-  done = atm_system_new (&cli.system, &error) && command->run (&cli, argc, argv, &error);
-  atm_cli_report_end (&cli.report);
-  status = done ? cli.status : report_error (command, error);
-  if (status == STATUS_ERROR && cli.error_status != 0)
-    status = cli.error_status;
-  atm_system_free (cli.system);
-  return status;
-}
-
-static int
 dispatch (int argc, char **argv)
 {
   const AtmCommand *command = NULL;
@@ -243,34 +110,24 @@ dispatch (int argc, char **argv)
   g_autofree char *unknown = NULL;
 
   if (argc == 0)
-    return report_usage ("", "a command is missing");
+    return atm_cli_report_usage ("", "a command is missing");
   if (g_str_equal (argv[0], "help"))
     {
       print_help (NULL);
-      return STATUS_OK;
+      return ATM_CLI_STATUS_OK;
     }
   command = find_command (argc, argv, &n_words);
   if (command != NULL)
-    return run_command (command, argc - n_words + 1, argv + n_words - 1);
+    return atm_cli_run (command, assume_yes, argc - n_words + 1, argv + n_words - 1);
   if (is_group (argv[0])
       && (argc == 1 || g_str_equal (argv[1], "-h") || g_str_equal (argv[1], "--help")))
     {
       print_help (argv[0]);
-      return argc == 1 ? STATUS_USAGE : STATUS_OK;
+      return argc == 1 ? ATM_CLI_STATUS_USAGE : ATM_CLI_STATUS_OK;
     }
   unknown = g_strdup_printf ("unknown command “%s%s%s”", argv[0], is_group (argv[0]) ? " " : "",
                              is_group (argv[0]) ? argv[1] : "");
-  return report_usage ("", unknown);
-}
-
-/* What could not be printed was not done, for a script that reads it. */
-static int
-close_stdout (int status)
-{
-  if (fflush (stdout) == 0 && !ferror (stdout))
-    return status;
-  g_printerr ("atomic: Writing to standard output: %s\n", g_strerror (errno));
-  return status == STATUS_OK ? STATUS_ERROR : status;
+  return atm_cli_report_usage ("", unknown);
 }
 
 int
@@ -288,22 +145,12 @@ main (int argc, char *argv[])
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
 
-  /* libarchive reads names of tar entries by the locale's character set; ours are UTF-8 in all
-     locales, and messages are never translated (command.md, introduction). */
-  if (setlocale (LC_CTYPE, "C.UTF-8") == NULL)
-    (void) setlocale (LC_CTYPE, "en_US.UTF-8");
-  umask (022);
-  /* GIO would load a resolver of the desktop beside ours, and that one ends the process where its
-     settings are not installed. */
-  g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", FALSE);
-  g_set_prgname ("atomic");
-  g_log_writer_default_set_use_stderr (TRUE);
-
+  atm_cli_begin ();
   g_option_context_set_strict_posix (context, TRUE);
   g_option_context_set_help_enabled (context, FALSE);
   g_option_context_add_main_entries (context, options, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error))
-    return report_usage ("", error->message);
+    return atm_cli_report_usage ("", error->message);
   if (debug)
     g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
   if (help)
@@ -311,6 +158,6 @@ main (int argc, char *argv[])
   else if (version)
     g_print ("%s\n", PACKAGE_VERSION);
   else
-    return close_stdout (dispatch (argc - 1, argv + 1));
-  return close_stdout (STATUS_OK);
+    return atm_cli_end (dispatch (argc - 1, argv + 1));
+  return atm_cli_end (ATM_CLI_STATUS_OK);
 }

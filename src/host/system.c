@@ -217,13 +217,33 @@ read_downloads (GHashTable *settings, guint *downloads_out, GError **error)
   return TRUE;
 }
 
+/* People and units know the program by the name of its front (cli/front.c). */
+static gboolean
+find_program (char **program_out, GError **error)
+{
+  const char *const whole = ATM_PKGLIBEXECDIR "/atomic";
+  g_autoptr (GError) local = NULL;
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", &local);
+
+  if (self == NULL)
+    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "Looking for this program: %s",
+                      local->message);
+  if (g_str_has_suffix (self, whole))
+    {
+      self[strlen (self) - strlen (whole)] = '\0';
+      *program_out = g_strconcat (self, ATM_BINDIR "/atomic", NULL);
+    }
+  else
+    *program_out = g_steal_pointer (&self);
+  return TRUE;
+}
+
 gboolean
 atm_system_new (AtmSystem **system_out, GError **error)
 {
   g_autoptr (AtmSystem) system = g_new0 (AtmSystem, 1);
   g_autoptr (GHashTable) settings = NULL;
   gboolean root = geteuid () == 0;
-  g_autoptr (GError) local = NULL;
 
   if (!read_conf (&settings, error) || !read_downloads (settings, &system->downloads, error))
     return FALSE;
@@ -237,10 +257,8 @@ atm_system_new (AtmSystem **system_out, GError **error)
   system->no_proxy = dup_proxy (settings, "no_proxy");
   system->default_signer = dup_setting (settings, "default_signer");
   system->gnupg_homedir = dup_setting (settings, "gnupg_homedir");
-  system->program = g_file_read_link ("/proc/self/exe", &local);
-  if (system->program == NULL)
-    return atm_throw (error, G_IO_ERROR, G_IO_ERROR_FAILED, "Looking for this program: %s",
-                      local->message);
+  if (!find_program (&system->program, error))
+    return FALSE;
 
   *system_out = g_steal_pointer (&system);
   return TRUE;

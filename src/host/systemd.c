@@ -98,10 +98,7 @@ atm_systemd_enable (AtmSystemd *systemd, const char *unit, GError **error)
                                    ATM_SYSTEMD_MANAGER, "EnableUnitFiles", &bus_error, NULL, "asbb",
                                    1, unit, (int) FALSE, (int) FALSE);
 
-  if (result < 0)
-    return atm_systemd_throw (error, result, &bus_error, "Enabling", unit);
-  /* The new links count only now; systemctl does the same. */
-  return atm_systemd_reload (systemd, error);
+  return result >= 0 || atm_systemd_throw (error, result, &bus_error, "Enabling", unit);
 }
 
 gboolean
@@ -116,5 +113,5 @@ atm_systemd_disable (AtmSystemd *systemd, const char *unit, GError **error)
       && !sd_bus_error_has_names (&bus_error, "org.freedesktop.systemd1.NoSuchUnit",
                                   SD_BUS_ERROR_FILE_NOT_FOUND, NULL))
     return atm_systemd_throw (error, result, &bus_error, "Disabling", unit);
-  return atm_systemd_reload (systemd, error);
+  return TRUE;
 }

@@ -32,7 +32,10 @@ gboolean atm_systemd_reload (AtmSystemd *systemd, GError **error);
 
 /**
  * atm_systemd_enable:
- * @unit: “NAME.service”, written and reloaded before
+ * @unit: “NAME.service”, whose file is there
+ *
+ * Makes the links. They count from the next atm_systemd_reload() on, which systemctl would do each
+ * time; it takes long, so whoever changes more than one thing does it once.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_systemd_enable (AtmSystemd *systemd, const char *unit, GError **error);
@@ -40,7 +43,7 @@ gboolean atm_systemd_enable (AtmSystemd *systemd, const char *unit, GError **err
 /**
  * atm_systemd_disable:
  *
- * A unit that is not enabled is no error.
+ * A unit that is not enabled is no error. atm_systemd_reload() has to follow.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_systemd_disable (AtmSystemd *systemd, const char *unit, GError **error);

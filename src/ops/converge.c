@@ -29,6 +29,7 @@ typedef struct
   const AtmPlanChange *change; /* (borrowed) */
   AtmSide target;
   AtmSide other;
+  gboolean enables; /* its unit was enabled just now */
 } Pair;
 
 static void
@@ -380,10 +381,9 @@ create_by_tmpfiles (const AtmSwitching *switching, const Pair *pair, GError **er
 
 /* The links in *.wants follow the section [Install]; who has not enabled the unit is not asked. */
 static gboolean
-enable (const AtmSwitching *switching, const Pair *pair, AtmDirection direction, GError **error)
+enable (const AtmSwitching *switching, Pair *pair, AtmDirection direction, GError **error)
 {
-  const char *name = pair->change->name;
-  g_autofree char *unit = g_strconcat (name, ".service", NULL);
+  g_autofree char *unit = g_strconcat (pair->change->name, ".service", NULL);
   const gboolean is_new = pair->other.unit == NULL;
 
   if (pair->target.unit == NULL
@@ -393,8 +393,25 @@ enable (const AtmSwitching *switching, const Pair *pair, AtmDirection direction,
     return TRUE;
   if (!is_new && !atm_systemd_disable (switching->systemd, unit, error))
     return FALSE;
-  atm_report (switching->report, ATM_REPORT_STEP, "systemctl enable %s", name);
+  pair->enables = TRUE;
   return atm_systemd_enable (switching->systemd, unit, error);
+}
+
+/* Who undoes comes as far as he can. */
+static gboolean
+survive (const AtmSwitching *switching, const Pair *pair, AtmDirection direction, GError *local,
+         GError **error)
+{
+  g_autoptr (GError) owned = local;
+
+  if (direction == ATM_DIRECTION_FORWARD)
+    {
+      g_propagate_error (error, g_steal_pointer (&owned));
+      return atm_prefix_error (error, "%s", pair->change->name);
+    }
+  atm_report (switching->report, ATM_REPORT_NOTICE, "%s: %s, going on without it",
+              pair->change->name, owned->message);
+  return TRUE;
 }
 
 gboolean
@@ -404,6 +421,15 @@ atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError *
 
   if (!load_pairs (switching, direction, &pairs, error))
     return FALSE;
+  /* systemd looks for what to enable in the files; so one reload is enough for files and links. */
+  for (guint i = 0; i < pairs->len; i++)
+    {
+      GError *local = NULL;
+
+      if (!enable (switching, pairs->pdata[i], direction, &local)
+          && !survive (switching, pairs->pdata[i], direction, local, error))
+        return FALSE;
+    }
   /* also without a service: host files may be units and drop-ins */
   atm_report (switching->report, ATM_REPORT_STEP, "systemctl daemon-reload");
   if (!atm_systemd_reload (switching->systemd, error))
@@ -411,21 +437,16 @@ atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError *
   for (guint i = 0; i < pairs->len; i++)
     {
       const Pair *pair = pairs->pdata[i];
-      g_autoptr (GError) local = NULL;
+      GError *local = NULL;
 
       /* Volumes before tmpfiles, which make what is still missing. */
-      if ((direction == ATM_DIRECTION_BACK || fill_volumes (switching, pair, &local))
-          && create_by_tmpfiles (switching, pair, &local)
-          && enable (switching, pair, direction, &local))
-        continue;
-      if (direction == ATM_DIRECTION_FORWARD)
-        {
-          g_propagate_error (error, g_steal_pointer (&local));
-          return atm_prefix_error (error, "%s", pair->change->name);
-        }
-      /* Who undoes comes as far as he can. */
-      atm_report (switching->report, ATM_REPORT_NOTICE, "%s: %s, going on without it",
-                  pair->change->name, local->message);
+      if (!((direction == ATM_DIRECTION_BACK || fill_volumes (switching, pair, &local))
+            && create_by_tmpfiles (switching, pair, &local))
+          && !survive (switching, pair, direction, local, error))
+        return FALSE;
+      /* Only the reload made it count, and scripts know it as the last step (command.md 2.2). */
+      if (pair->enables)
+        atm_report (switching->report, ATM_REPORT_STEP, "systemctl enable %s", pair->change->name);
     }
   return TRUE;
 }

@@ -461,9 +461,9 @@ test_units (AtmSystemd *systemd, GString *log)
   g_assert_true (atm_systemd_disable (systemd, "a.service", &error));
   g_assert_true (atm_systemd_disable (systemd, "gone.service", &error));
   g_assert_cmpstr (log->str, ==,
-                   "Reload()\nEnableUnitFiles(['a.service'], false, false)\nReload()\n"
-                   "DisableUnitFiles(['a.service'], false)\nReload()\n"
-                   "DisableUnitFiles(['gone.service'], false)\nReload()\n");
+                   "Reload()\nEnableUnitFiles(['a.service'], false, false)\n"
+                   "DisableUnitFiles(['a.service'], false)\n"
+                   "DisableUnitFiles(['gone.service'], false)\n");
 
   g_assert_true (g_file_set_contents (file, "[Service]\n", -1, &error));
   g_string_truncate (log, 0);
