@@ -130,6 +130,7 @@ make_info (const AtmBuild *build, const AtmBuildOptions *options, GHashTable *va
   const char *verdict = options->verdict != NULL ? options->verdict : options->image->verdict;
   AtmInfo *info = atm_info_new ();
 
+  g_free (info->image); /* a new one has "" */
   info->image = g_strdup (options->image->reference);
   info->revision = g_strdup (g_hash_table_lookup (values, "IMAGE_ID"));
   info->commit = g_strdup (options->image->commit);
