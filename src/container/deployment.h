@@ -53,6 +53,14 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error);
 
 /**
+ * atm_container_list_summaries:
+ *
+ * As atm_container_list(), with an “info” as of atm_info_parse_summary().
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_container_list_summaries (int checkout_fd, GPtrArray **containers_out, GError **error);
+
+/**
  * atm_container_load:
  * @name: valid
  * @error: %ATM_CONTAINER_ERROR_NOT_FOUND; a damaged one is returned

@@ -82,8 +82,8 @@ complete_reference (const char *image)
              : g_strconcat (image, ":latest", NULL);
 }
 
-gboolean
-atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
+static gboolean
+read_info (JsonObject *object, AtmInfo **info_out, GError **error)
 {
   const AtmJsonField info_fields[] = {
     { "image", ATM_JSON_STRING, G_STRUCT_OFFSET (AtmInfo, image), ATM_JSON_NULLABLE },
@@ -115,13 +115,11 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
       ATM_JSON_NULLABLE },
   };
   g_auto (Document) document = { 0 };
-  g_autoptr (JsonObject) object = NULL;
   AtmInfo *info = NULL;
   char *image = NULL;
 
-  if (!atm_json_parse_object (bytes, &object, error)
-      || !atm_json_read (object, fields, G_N_ELEMENTS (fields), ATM_JSON_ALLOW_UNKNOWN, "",
-                         &document, error))
+  if (!atm_json_read (object, fields, G_N_ELEMENTS (fields), ATM_JSON_ALLOW_UNKNOWN, "", &document,
+                      error))
     return FALSE;
 
   info = document.info = g_new0 (AtmInfo, 1);
@@ -152,6 +150,22 @@ atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
 
   *info_out = g_steal_pointer (&document.info);
   return TRUE;
+}
+
+gboolean
+atm_info_parse (GBytes *bytes, AtmInfo **info_out, GError **error)
+{
+  g_autoptr (JsonObject) object = NULL;
+
+  return atm_json_parse_object (bytes, &object, error) && read_info (object, info_out, error);
+}
+
+gboolean
+atm_info_parse_summary (GBytes *bytes, AtmInfo **info_out, GError **error)
+{
+  g_autoptr (JsonObject) object = NULL;
+
+  return atm_json_parse_summary (bytes, &object, error) && read_info (object, info_out, error);
 }
 
 void

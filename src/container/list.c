@@ -78,8 +78,10 @@ read_command (int fd)
   return g_string_free (command, FALSE);
 }
 
+typedef gboolean (*ParseInfo) (GBytes *bytes, AtmInfo **info_out, GError **error);
+
 static void
-read_deployment (int checkout_fd, AtmContainer *container, char *entry)
+read_deployment (int checkout_fd, AtmContainer *container, char *entry, ParseInfo parse)
 {
   g_autofree char *owned = entry;
   g_autoptr (GBytes) bytes = NULL;
@@ -95,7 +97,7 @@ read_deployment (int checkout_fd, AtmContainer *container, char *entry)
   g_free (container->command);
   container->command = read_command (fd);
   if (!atm_read_file_at (fd, "info", FALSE, ATM_INFO_MAX_BYTES, &bytes, &error)
-      || !atm_info_parse (bytes, &container->info, &error))
+      || !parse (bytes, &container->info, &error))
     take_problem (container, error);
 }
 
@@ -144,7 +146,7 @@ atm_container_get_current (int checkout_fd, const char *name, int *number_out, G
 
 /* A folder of this name is its own deployment: one that a package owns, or an unpublished one. */
 static AtmContainer *
-read_container (int checkout_fd, const char *name, gboolean is_folder)
+read_container (int checkout_fd, const char *name, gboolean is_folder, ParseInfo parse)
 {
   AtmContainer *container = g_new0 (AtmContainer, 1);
   char *entry = NULL;
@@ -153,9 +155,9 @@ read_container (int checkout_fd, const char *name, gboolean is_folder)
   container->name = g_strdup (name);
   container->command = g_strdup ("");
   if (is_folder)
-    read_deployment (checkout_fd, container, g_strdup (name));
+    read_deployment (checkout_fd, container, g_strdup (name), parse);
   else if (read_target (checkout_fd, name, &entry, &local))
-    read_deployment (checkout_fd, container, entry);
+    read_deployment (checkout_fd, container, entry, parse);
   else
     take_problem (container, local);
   return container;
@@ -174,7 +176,7 @@ atm_container_load (int checkout_fd, const char *name, AtmContainer **container_
   if (result < 0)
     return atm_throw_errno (error, "Looking at container %s", name);
 
-  *container_out = read_container (checkout_fd, name, S_ISDIR (st.st_mode));
+  *container_out = read_container (checkout_fd, name, S_ISDIR (st.st_mode), atm_info_parse);
   return TRUE;
 }
 
@@ -223,8 +225,8 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp ((*left)->name, (*right)->name);
 }
 
-gboolean
-atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error)
+static gboolean
+list (int checkout_fd, ParseInfo parse, GPtrArray **containers_out, GError **error)
 {
   g_autoptr (GPtrArray) containers
       = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_container_free);
@@ -251,10 +253,22 @@ atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error)
       g_hash_table_iter_init (&iter, entries);
       while (g_hash_table_iter_next (&iter, &name, &type))
         if (is_container (name, entries))
-          g_ptr_array_add (containers,
-                           read_container (checkout_fd, name, GPOINTER_TO_INT (type) == DT_DIR));
+          g_ptr_array_add (containers, read_container (checkout_fd, name,
+                                                       GPOINTER_TO_INT (type) == DT_DIR, parse));
     }
   g_ptr_array_sort (containers, compare_names);
   *containers_out = g_steal_pointer (&containers);
   return TRUE;
+}
+
+gboolean
+atm_container_list (int checkout_fd, GPtrArray **containers_out, GError **error)
+{
+  return list (checkout_fd, atm_info_parse, containers_out, error);
+}
+
+gboolean
+atm_container_list_summaries (int checkout_fd, GPtrArray **containers_out, GError **error)
+{
+  return list (checkout_fd, atm_info_parse_summary, containers_out, error);
 }

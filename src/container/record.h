@@ -4,7 +4,7 @@
 #include <gio/gio.h>
 
 /* Records: what is known of a container beyond its deployments: settings, versions that were
-   refused, and what was done. CHECKOUT/.storage/containers/NAME, JSON, 0600 (atomic-store(5)). It
+   refused, and what was done. CHECKOUT/.storage/containers/NAME, JSON, 0600. It
    outlives updates and goes with the container. A record is a memory and never a proof: what a
    container is stands in its deployments. */
 

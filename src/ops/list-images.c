@@ -32,7 +32,7 @@ find_used (const AtmSystem *system, GHashTable **used_out, GError **error)
 
   if (checkout_fd < 0 && errno != ENOENT)
     return atm_throw_errno (error, "Opening the folder %s", system->checkout);
-  if (!atm_container_list (checkout_fd, &containers, error)
+  if (!atm_container_list_summaries (checkout_fd, &containers, error)
       || !atm_preinstalled_add (system, containers, error))
     return FALSE;
   for (guint i = 0; i < containers->len; i++)

@@ -103,7 +103,7 @@ atm_list_containers (const AtmSystem *system, const AtmReport *report, GPtrArray
 
   if (checkout_fd < 0 && errno != ENOENT)
     return atm_throw_errno (error, "Opening the folder %s", system->checkout);
-  if (!atm_container_list (checkout_fd, &containers, error)
+  if (!atm_container_list_summaries (checkout_fd, &containers, error)
       || !atm_preinstalled_add (system, containers, error))
     return FALSE;
   states = ask_states (system, containers, report);

@@ -44,6 +44,8 @@ typedef struct
   gboolean next;           /* the value that comes is that of path[matched] */
   gboolean building;       /* we are in what is looked for … */
   guint root_depth;        /* … which is this deep */
+  gboolean summary;        /* objects in the root stay empty … */
+  gboolean skipping;       /* … and we are in one of them */
   JsonNode *root;          /* (owned) (nullable): it */
 } Scan;
 
@@ -175,6 +177,12 @@ scan_string (Scan *scan, Slice *string_out, GError **error)
 
 /* ---- what is made of it ---- */
 
+static gboolean
+is_building (const Scan *scan)
+{
+  return scan->building && !scan->skipping;
+}
+
 static void
 take_node (Scan *scan, JsonNode *node)
 {
@@ -249,7 +257,7 @@ scan_number (Scan *scan, GError **error)
   if (integer && !g_ascii_string_to_signed (text, 10, G_MININT64, G_MAXINT64, &value, NULL))
     return fail (scan, "integer outside of 64 bits", error);
   /* 1e999 is infinite then; it is no integer, so nobody reads it. */
-  if (scan->building)
+  if (is_building (scan))
     take_node (scan, integer
                          ? json_node_init_int (json_node_alloc (), value)
                          : json_node_init_double (json_node_alloc (), g_ascii_strtod (text, NULL)));
@@ -268,7 +276,7 @@ scan_word (Scan *scan, GError **error)
       if ((gsize) (scan->end - scan->at) >= length && memcmp (scan->at, words[i], length) == 0)
         {
           scan->at += length;
-          if (scan->building)
+          if (is_building (scan))
             take_node (scan, i == 2 ? json_node_init_null (json_node_alloc ())
                                     : json_node_init_boolean (json_node_alloc (), i == 0));
           return TRUE;
@@ -341,7 +349,7 @@ push (Scan *scan, gboolean is_object, GError **error)
 
   if (scan->depth == ATM_JSON_DEPTH_MAX)
     return fail (scan, "nested too deep", error);
-  if (scan->building)
+  if (is_building (scan))
     {
       JsonNode *node = json_node_alloc ();
 
@@ -353,6 +361,7 @@ push (Scan *scan, gboolean is_object, GError **error)
         json_node_take_array (json_node_init (node, JSON_NODE_ARRAY),
                               level.array = json_array_new ());
       take_node (scan, node);
+      scan->skipping = scan->summary && is_object && scan->depth == 1;
     }
   scan->levels[scan->depth++] = level;
   scan->at++;
@@ -365,6 +374,7 @@ pop (Scan *scan)
   Level *level = &scan->levels[--scan->depth];
 
   scan->at++;
+  scan->skipping = scan->skipping && scan->depth > 1;
   g_array_set_size (scan->names, level->first_name);
   g_clear_pointer (&level->table, g_hash_table_unref);
   scan->matched = MIN (scan->matched, MAX (scan->depth, 1) - 1);
@@ -399,7 +409,7 @@ scan_scalar (Scan *scan, GError **error)
     return scan_word (scan, error);
   if (!scan_string (scan, &string, error))
     return FALSE;
-  if (scan->building)
+  if (is_building (scan))
     add_string (scan, &string);
   return TRUE;
 }
@@ -428,10 +438,11 @@ scan_after_value (Scan *scan, GError **error)
 }
 
 gboolean
-atm_json_scan (const char *text, gsize length, const char *const *path, JsonNode **node_out,
-               GError **error)
+atm_json_scan (const char *text, gsize length, const char *const *path, gboolean summary,
+               JsonNode **node_out, GError **error)
 {
-  g_auto (Scan) scan = { .start = text, .at = text, .end = text + length, .path = path };
+  g_auto (Scan) scan
+      = { .start = text, .at = text, .end = text + length, .path = path, .summary = summary };
   const char *invalid = NULL;
 
   scan.names = g_array_new (FALSE, FALSE, sizeof (Slice));

@@ -12,7 +12,7 @@ atm_json_parse (GBytes *bytes, JsonNode **node_out, GError **error)
   gsize length = 0;
   const char *text = g_bytes_get_data (bytes, &length);
 
-  return atm_json_scan (text != NULL ? text : "", length, NULL, node_out, error);
+  return atm_json_scan (text != NULL ? text : "", length, NULL, FALSE, node_out, error);
 }
 
 gboolean
@@ -21,20 +21,34 @@ atm_json_find (GBytes *bytes, const char *const *path, JsonNode **node_out, GErr
   gsize length = 0;
   const char *text = g_bytes_get_data (bytes, &length);
 
-  return atm_json_scan (text != NULL ? text : "", length, path, node_out, error);
+  return atm_json_scan (text != NULL ? text : "", length, path, FALSE, node_out, error);
 }
 
-gboolean
-atm_json_parse_object (GBytes *bytes, JsonObject **object_out, GError **error)
+static gboolean
+parse_object (GBytes *bytes, gboolean summary, JsonObject **object_out, GError **error)
 {
   g_autoptr (JsonNode) node = NULL;
+  gsize length = 0;
+  const char *text = g_bytes_get_data (bytes, &length);
 
-  if (!atm_json_parse (bytes, &node, error))
+  if (!atm_json_scan (text != NULL ? text : "", length, NULL, summary, &node, error))
     return FALSE;
   if (!JSON_NODE_HOLDS_OBJECT (node))
     return atm_throw (error, ATM_JSON_ERROR, ATM_JSON_ERROR_MEMBER, "Not a JSON object");
   *object_out = json_node_dup_object (node);
   return TRUE;
+}
+
+gboolean
+atm_json_parse_object (GBytes *bytes, JsonObject **object_out, GError **error)
+{
+  return parse_object (bytes, FALSE, object_out, error);
+}
+
+gboolean
+atm_json_parse_summary (GBytes *bytes, JsonObject **object_out, GError **error)
+{
+  return parse_object (bytes, TRUE, object_out, error);
 }
 
 static gboolean

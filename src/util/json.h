@@ -52,6 +52,15 @@ gboolean atm_json_find (GBytes *bytes, const char *const *path, JsonNode **node_
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_json_parse_object (GBytes *bytes, JsonObject **object_out, GError **error);
 
+/**
+ * atm_json_parse_summary:
+ *
+ * As atm_json_parse_object(), but members that are objects come empty: for whoever reads many
+ * documents and wants a few words of each. All of the text must be valid nevertheless.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_json_parse_summary (GBytes *bytes, JsonObject **object_out, GError **error);
+
 typedef enum
 {
   ATM_JSON_STRING,       /* char *, owned */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "fixtures/scratch.h"
 #include "util/json.h"
 
@@ -34,6 +36,81 @@ test_accepts (void)
       g_assert_no_error (error);
       g_assert_nonnull (node);
     }
+}
+
+/* The tree is that of the text, also where names and values have escapes. */
+static void
+test_tree (void)
+{
+  g_autoptr (GBytes) bytes
+      = atm_test_bytes ("{\"a\\u00e4\\n\":[1,-2.5,\"\\ud83d\\ude00 "
+                        "\\\"x\\\"\",true,null,[],{\"\":\"\"}],\"b\":{\"b\":[{}]}}");
+  g_autoptr (JsonNode) node = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_true (atm_json_parse (bytes, &node, &error));
+  text = atm_json_to_text (node, FALSE);
+  g_assert_cmpstr (
+      text, ==,
+      "{\"a\xc3\xa4\\n\":[1,-2.5,\"\xf0\x9f\x98\x80 \\\"x\\\"\",true,null,[],{\"\":\"\"}],"
+      "\"b\":{\"b\":[{}]}}");
+}
+
+/* Names are compared one by one in small objects, and looked for in a table in large ones. */
+static void
+test_many_members (void)
+{
+  for (guint n_members = 1; n_members <= 40; n_members++)
+    for (guint twice = 0; twice <= n_members; twice++)
+      {
+        g_autoptr (GString) text = g_string_new ("{");
+        g_autoptr (GBytes) bytes = NULL;
+        g_autoptr (JsonObject) object = NULL;
+        g_autoptr (GError) error = NULL;
+
+        for (guint i = 0; i < n_members; i++)
+          g_string_append_printf (text, "\"m%u\":{\"m%u\":0},", i, i);
+        if (twice < n_members)
+          g_string_append_printf (text, "\"\\u006d%u\":0}", twice);
+        else
+          g_string_append (text, "\"last\":0}");
+        bytes = atm_test_bytes (text->str);
+        if (twice < n_members)
+          {
+            g_assert_false (atm_json_parse_object (bytes, &object, &error));
+            g_assert_error (error, ATM_JSON_ERROR, ATM_JSON_ERROR_SYNTAX);
+            g_assert_nonnull (strstr (error->message, "twice"));
+          }
+        else
+          {
+            g_assert_true (atm_json_parse_object (bytes, &object, &error));
+            g_assert_cmpuint (json_object_get_size (object), ==, n_members + 1);
+          }
+      }
+}
+
+static void
+test_summary (void)
+{
+  g_autoptr (GBytes) bytes = atm_test_bytes ("{\"a\":{\"x\":[{\"y\":1}]},\"b\":[1,{\"c\":2}],\"d\":"
+                                             "\"e\",\"f\":{},\"g\":{\"h\":{}},\"i\":3}");
+  g_autoptr (GBytes) bad = atm_test_bytes ("{\"a\":{\"x\":1,\"x\":2}}");
+  g_autoptr (GBytes) array = atm_test_bytes ("[{\"x\":1}]");
+  g_autoptr (JsonObject) object = NULL, none = NULL;
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  g_autoptr (GError) error = NULL, wrong = NULL, type = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_true (atm_json_parse_summary (bytes, &object, &error));
+  json_node_set_object (node, object);
+  text = atm_json_to_text (node, FALSE);
+  g_assert_cmpstr (text, ==,
+                   "{\"a\":{},\"b\":[1,{\"c\":2}],\"d\":\"e\",\"f\":{},\"g\":{},\"i\":3}");
+  g_assert_false (atm_json_parse_summary (bad, &none, &wrong));
+  g_assert_error (wrong, ATM_JSON_ERROR, ATM_JSON_ERROR_SYNTAX);
+  g_assert_false (atm_json_parse_summary (array, &none, &type));
+  g_assert_error (type, ATM_JSON_ERROR, ATM_JSON_ERROR_MEMBER);
 }
 
 static void
@@ -221,6 +298,9 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/json/accepts", test_accepts);
+  g_test_add_func ("/json/tree", test_tree);
+  g_test_add_func ("/json/many-members", test_many_members);
+  g_test_add_func ("/json/summary", test_summary);
   g_test_add_func ("/json/refuses", test_refuses);
   g_test_add_func ("/json/depth", test_depth);
   g_test_add_func ("/json/find", test_find);
