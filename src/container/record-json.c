@@ -322,8 +322,12 @@ atm_record_to_bytes (const AtmRecord *record)
 
   while (g_bytes_get_size (bytes) > ATM_RECORD_MAX_BYTES && first < record->history->len)
     {
+      const gsize excess_bytes = g_bytes_get_size (bytes) - ATM_RECORD_MAX_BYTES;
+
+      /* about as many of the entries as there are bytes too many of all */
+      first += MAX (1, (record->history->len - first) * excess_bytes / g_bytes_get_size (bytes));
       g_bytes_unref (bytes);
-      bytes = to_bytes (record, ++first);
+      bytes = to_bytes (record, first);
     }
   return bytes;
 }

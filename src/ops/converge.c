@@ -414,6 +414,15 @@ survive (const AtmSwitching *switching, const Pair *pair, AtmDirection direction
   return TRUE;
 }
 
+/* A unit that failed while it was stopped is not to be listed as failed when its file is gone. */
+static gboolean
+forget_failure (const AtmSwitching *switching, const Pair *pair, GError **error)
+{
+  g_autofree char *unit = g_strconcat (pair->change->name, ".service", NULL);
+
+  return pair->target.unit != NULL || atm_systemd_reset_failed (switching->systemd, unit, error);
+}
+
 gboolean
 atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError **error)
 {
@@ -441,7 +450,8 @@ atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError *
 
       /* Volumes before tmpfiles, which make what is still missing. */
       if (!((direction == ATM_DIRECTION_BACK || fill_volumes (switching, pair, &local))
-            && create_by_tmpfiles (switching, pair, &local))
+            && create_by_tmpfiles (switching, pair, &local)
+            && forget_failure (switching, pair, &local))
           && !survive (switching, pair, direction, local, error))
         return FALSE;
       /* Only the reload made it count, and scripts know it as the last step (command.md 2.2). */
