@@ -87,8 +87,8 @@ finish (AtmSwitching *switching, AtmRecovery recovery, const char *names, GError
     }
   return atm_throw (error, ATM_SWITCH_ERROR, ATM_SWITCH_ERROR_PENDING,
                     "%s: the interrupted %s could not be finished: %s; the next atomic command "
-                    "tries again",
-                    names, verb, local->message);
+                    "tries again, by what stands in %s/.storage/journal",
+                    names, verb, local->message, switching->system->checkout);
 }
 
 AtmRecovery

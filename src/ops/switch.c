@@ -292,8 +292,10 @@ atm_switch_back (AtmSwitching *switching, gboolean failed, const char *why, GErr
   if (done && clean_up_back (switching, &local))
     return TRUE;
   return atm_throw (error, ATM_SWITCH_ERROR, ATM_SWITCH_ERROR_PENDING,
-                    "%s could not be undone: %s; the next atomic command tries again",
-                    switching->plan->verb, local->message);
+                    "%s could not be undone: %s; the next atomic command tries again, by what "
+                    "stands in %s/.storage/journal/%s",
+                    switching->plan->verb, local->message, switching->system->checkout,
+                    get_change (switching, 0)->name);
 }
 
 /* ---- forward ---- */
