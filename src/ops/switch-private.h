@@ -2,6 +2,7 @@
 #pragma once
 
 #include "container/plan.h"
+#include "container/record.h"
 #include "host/system.h"
 #include "host/systemd.h"
 #include "ops/report.h"
@@ -136,3 +137,16 @@ gboolean atm_switch_back (AtmSwitching *switching, gboolean failed, const char *
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_switch_finish (AtmSwitching *switching, const char *note, GError **error);
+
+/* ---- the history (switch-history.c) ---- */
+
+/**
+ * atm_switch_remember:
+ * @change: (borrowed): one of the plan
+ * @note: (nullable): why it did not succeed, or how it came to an end
+ *
+ * Once the containers are as they stay, and before the deployments go that it tells of. A memory
+ * that cannot be written is reported, and holds nothing up.
+ */
+void atm_switch_remember (AtmSwitching *switching, const AtmPlanChange *change,
+                          AtmRecordResult result, const char *note);

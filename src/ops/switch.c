@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "container/record.h"
 #include "ops/check.h"
 #include "ops/purge.h"
 #include "ops/switch-private.h"
@@ -166,58 +165,6 @@ find_window (AtmSwitching *switching, int wanted_sec, guint *window_sec_out, GEr
   return TRUE;
 }
 
-/* ---- history ---- */
-
-static void
-describe_side (const AtmSide *side, int number, AtmRecordVersion *version)
-{
-  version->deployment = number;
-  if (side->info == NULL)
-    return;
-  version->image = g_strdup (side->info->image);
-  version->digest = g_strdup (side->info->revision);
-}
-
-/* Once the containers are as they stay; before the deployments go that it tells of. A memory that
-   cannot be written holds nothing up. */
-static void
-remember (AtmSwitching *switching, const AtmPlanChange *change, AtmRecordResult result,
-          const char *note)
-{
-  g_autoptr (AtmRecordEntry) entry
-      = atm_record_entry_new (switching->plan->id, switching->plan->verb, result);
-  g_auto (AtmSide) from = ATM_SIDE_INIT;
-  g_auto (AtmSide) to = ATM_SIDE_INIT;
-  g_autoptr (AtmRecord) record = atm_record_read (switching->checkout_fd, change->name);
-  g_autoptr (GError) local = NULL;
-
-  if (!atm_side_load (switching->checkout_fd, change->name, change->from, &from, &local)
-      || !atm_side_load (switching->checkout_fd, change->name, change->to, &to, &local))
-    {
-      atm_report (switching->report, ATM_REPORT_NOTICE, "%s: The history: %s, going on without it",
-                  change->name, local->message);
-      return;
-    }
-  describe_side (&from, change->from, &entry->from);
-  describe_side (&to, change->to, &entry->to);
-  if (to.info != NULL && to.info->accepted_by != NULL)
-    entry->accepted_by = g_strdupv (to.info->accepted_by);
-  entry->note = g_strdup (note);
-  if (to.info != NULL && to.info->revision != NULL)
-    {
-      if (result == ATM_RECORD_DONE)
-        atm_record_forgive (record, to.info->revision);
-      /* The version that runs now is not refused for what a new value has done. */
-      else if (result == ATM_RECORD_SWITCHED_BACK && g_str_equal (switching->plan->verb, "update")
-               && (from.info == NULL || g_strcmp0 (from.info->revision, to.info->revision) != 0))
-        atm_record_refuse (record, to.info->revision, note);
-    }
-  atm_record_add (record, g_steal_pointer (&entry));
-  if (!atm_record_write (switching->checkout_fd, change->name, record, &local))
-    atm_report (switching->report, ATM_REPORT_NOTICE, "%s: The history: %s, going on without it",
-                change->name, local->message);
-}
-
 /* ---- back ---- */
 
 /* Best effort: what does not start now did not start before either, or needs a person. */
@@ -287,8 +234,8 @@ atm_switch_back (AtmSwitching *switching, gboolean failed, const char *why, GErr
   done = move_back (switching, &local);
   for (guint i = 0; done && i < switching->plan->changes->len; i++)
     if (get_change (switching, i)->from != ATM_PLAN_NONE)
-      remember (switching, get_change (switching, i),
-                get_change (switching, i)->blamed ? result : ATM_RECORD_UNDONE, why);
+      atm_switch_remember (switching, get_change (switching, i),
+                           get_change (switching, i)->blamed ? result : ATM_RECORD_UNDONE, why);
   if (done && clean_up_back (switching, &local))
     return TRUE;
   return atm_throw (error, ATM_SWITCH_ERROR, ATM_SWITCH_ERROR_PENDING,
@@ -312,7 +259,7 @@ finish_change (AtmSwitching *switching, const AtmPlanChange *change, const char 
                                 switching->report, error))
            && atm_container_remove (checkout_fd, change->name, error)
            && atm_record_remove (checkout_fd, change->name, error);
-  remember (switching, change, ATM_RECORD_DONE, note);
+  atm_switch_remember (switching, change, ATM_RECORD_DONE, note);
   /* One that waits was made for the place that is taken now. */
   return atm_deployment_drop_staged (checkout_fd, change->name, (guint) change->to, error)
          && atm_container_sweep (checkout_fd, change->name, error);

@@ -56,8 +56,8 @@ test_parse (void)
     "{\"health-window\":86400}",
     "{\"refused\":[{\"digest\":\"" DIGEST_A "\",\"time\":0,\"reason\":\"\"}]}",
     "{\"history\":[{\"plan\":\"p\",\"time\":1,\"verb\":\"install\",\"result\":\"undone\"}]}",
-    "{\"history\":[{\"plan\":\"p\",\"time\":1,\"verb\":\"update\",\"result\":\"switched-back\","
-    "\"from\":null,\"to\":{\"deployment\":1,\"image\":null}}]}",
+    ("{\"history\":[{\"plan\":\"p\",\"time\":1,\"verb\":\"update\",\"result\":\"switched-back\","
+     "\"from\":null,\"to\":{\"deployment\":1,\"image\":null}}]}"),
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (good); i++)
