@@ -13,6 +13,7 @@ import shutil
 import stat
 import struct
 import subprocess
+import time
 import uuid
 
 from atmhost import *   # noqa: F403
@@ -92,7 +93,7 @@ def copy_disk(source, target):
 
 
 class Recorder:
-    """Serves a copy of `image` as self.disk, until stop()."""
+    """Serves a copy of `image` as self.disk, until stop(). It ends with this program, whatever way that ends."""
 
     def __init__(self, program, image, folder):
         self.folder, self.base = folder, image
@@ -111,6 +112,22 @@ class Recorder:
     def mark(self, text):
         with open(os.path.join(self.mountpoint, "mark"), "wb", 0) as f:
             f.write(text.encode())
+
+    def wait_for_writes(self, count, seconds):
+        """Returns when `count` writes wait for a flush, or when the time is over."""
+        deadline = time.monotonic() + seconds
+        waiting = at = 0
+        with open(self.log, "rb", 0) as f:
+            while time.monotonic() < deadline:
+                header = os.pread(f.fileno(), HEADER.size, at)
+                if len(header) == HEADER.size:
+                    kind, length, _ = HEADER.unpack(header)
+                    at += HEADER.size + length
+                    waiting = waiting + 1 if chr(kind) == "W" else 0
+                elif waiting >= count:
+                    return
+                else:
+                    time.sleep(0.0005)
 
     def stop(self):
         """Whoever uses the disk has let go of it."""
@@ -331,7 +348,7 @@ class DiskGuest(Guest):
 
     # -- one verb, recorded
 
-    def record(self, argv, step, env=()):
+    def record(self, argv, step):
         """Runs a command on the disk, which is a recorded one from here on, and returns its result. With `step` the
         file system's journal is written before each call of the command that changes something."""
         base = self.attached
