@@ -291,7 +291,7 @@ add_name (Scan *scan, const Slice *name)
 {
   Level *level = &scan->levels[scan->depth - 1];
   guint n_names = scan->names->len - level->first_name;
-  const Slice *names = &g_array_index (scan->names, Slice, level->first_name);
+  const Slice *names = NULL; /* there may be no array yet, which has no offsets either */
   Slice kept = *name;
 
   if (name->text == scan->unescaped->str)
@@ -300,6 +300,8 @@ add_name (Scan *scan, const Slice *name)
         scan->chunk = g_string_chunk_new (256);
       kept.text = g_string_chunk_insert_len (scan->chunk, name->text, (gssize) name->length);
     }
+  if (n_names > 0)
+    names = &g_array_index (scan->names, Slice, level->first_name);
   if (level->table == NULL && n_names == NAMES_IN_LINE)
     {
       level->table = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
