@@ -347,9 +347,12 @@ read_search (char **search, const char *key, GError **error)
 {
   for (guint i = 0; search[i] != NULL; i++)
     {
-      g_autofree char *trial = g_strconcat (search[i], "/x", NULL);
+      g_autofree char *lower = g_ascii_strdown (search[i], -1);
+      g_autofree char *trial = g_strconcat (lower, "/x", NULL);
       g_autoptr (AtmImageName) name = NULL;
 
+      /* in lower case, as the domain of a name is kept: only capitals would make “EXAMPLE” a host
+       */
       if (strchr (search[i], '/') != NULL || !atm_name_parse (trial, FALSE, &name, NULL))
         return throw_key (error, "", key, search[i], "it must be HOST[:PORT]");
       if (!name->domain_typed)
