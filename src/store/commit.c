@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/content.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -68,23 +69,49 @@ atm_commit_write (AtmStore *store, const AtmCommitDraft *draft, char **commit_ou
                                       OSTREE_REPO_FILE (root), commit_out, cancellable, error);
 }
 
+/* As ostree_repo_load_commit(), with half of the system calls: lists read hundreds of commits. What
+   is not among the objects of this repository (a transaction is writing it, or a parent has it) is
+   left to libostree, and so is what is wrong. */
+static gboolean
+load_variant (AtmStore *store, const char *commit, GVariant **variant_out, gboolean *partial_out,
+              GError **error)
+{
+  int repo_fd = ostree_repo_get_dfd (store->repo);
+  char path[ATM_OBJECT_PATH_BYTES], partial[ATM_OBJECT_PATH_BYTES];
+  OstreeRepoCommitState state = OSTREE_REPO_COMMIT_STATE_NORMAL;
+  g_autoptr (GBytes) bytes = NULL;
+
+  atm_object_path (OSTREE_OBJECT_TYPE_COMMIT, commit, path);
+  if (store->direct
+      && atm_read_file_at (repo_fd, path, FALSE, OSTREE_MAX_METADATA_SIZE, &bytes, NULL))
+    {
+      g_snprintf (partial, sizeof partial, "state/%s.commitpartial", commit);
+      *partial_out = faccessat (repo_fd, partial, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+      *variant_out = g_variant_ref_sink (
+          g_variant_new_from_bytes (OSTREE_COMMIT_GVARIANT_FORMAT, bytes, FALSE));
+      return TRUE;
+    }
+  if (!ostree_repo_load_commit (store->repo, commit, variant_out, &state, error))
+    return FALSE;
+  *partial_out = (state & OSTREE_REPO_COMMIT_STATE_PARTIAL) != 0;
+  return TRUE;
+}
+
 gboolean
 atm_commit_load (AtmStore *store, const char *commit, GVariant **metadata_out,
                  guint64 *created_unix_out, GError **error)
 {
   g_autoptr (GVariant) variant = NULL;
-  OstreeRepoCommitState state = OSTREE_REPO_COMMIT_STATE_NORMAL;
+  gboolean partial = FALSE;
 
   /* Lists of refs say what the files say, and a power cut may have left one empty; libostree reads
      64 digits whatever there is. */
   if (!ostree_validate_structureof_checksum_string (commit, error)
-      || !ostree_repo_load_commit (store->repo, commit, &variant, &state, error))
+      || !load_variant (store, commit, &variant, &partial, error))
     return FALSE;
   if (created_unix_out != NULL)
     *created_unix_out = ostree_commit_get_timestamp (variant);
-  *metadata_out = (state & OSTREE_REPO_COMMIT_STATE_PARTIAL) == 0
-                      ? g_variant_get_child_value (variant, 0)
-                      : NULL;
+  *metadata_out = !partial ? g_variant_get_child_value (variant, 0) : NULL;
   return TRUE;
 }
 
