@@ -17,6 +17,10 @@
 /* Images have few kinds of folders; a hostile one may have as many as it has folders. */
 #define CACHED_INODES_MAX 256
 
+/* Leaves that wait for a thread; more would only hold descriptors. */
+#define LEAVES_MAX 64
+#define THREADS_MAX 4
+
 #define COPY_BYTES 65536
 #define OBJECT_PATH_SIZE (OSTREE_SHA256_STRING_LEN + sizeof "/.file")
 
@@ -41,7 +45,19 @@ typedef struct
   GPtrArray *levels;  /* (owned) (element-type Level): outermost first */
   GHashTable *inodes; /* (owned) (element-type utf8 GVariant): dirmetas by checksum */
   GHashTable *empty;  /* (owned) (element-type utf8): checksums of the usual empty files */
+  GThreadPool *pool;  /* (owned) (nullable): who fills leaves */
+  GMutex lock;        /* guards the next */
+  GError *failure;    /* (owned) (nullable): the first of theirs */
 } Checkout;
+
+/* A folder without folders, most of a tree, which another thread can fill. All pointers (owned). */
+typedef struct
+{
+  char *path; /* in the image */
+  GVariant *files;
+  AtmInode inode;
+  int fd;
+} Leaf;
 
 static void
 free_level (gpointer data)
@@ -56,8 +72,30 @@ free_level (gpointer data)
 }
 
 static void
+leaf_free (Leaf *leaf)
+{
+  g_free (leaf->path);
+  g_variant_unref (leaf->files);
+  g_clear_pointer (&leaf->inode.xattrs, g_variant_unref);
+  atm_fd_clear (&leaf->fd);
+  g_free (leaf);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Leaf, leaf_free)
+
+/* Waits for all that was given to it. */
+static void
+end_pool (GThreadPool *pool)
+{
+  g_thread_pool_free (pool, FALSE, TRUE);
+}
+
+static void
 checkout_clear (Checkout *checkout)
 {
+  g_clear_pointer (&checkout->pool, end_pool);
+  g_mutex_clear (&checkout->lock);
+  g_clear_error (&checkout->failure);
   g_ptr_array_unref (checkout->levels);
   g_hash_table_unref (checkout->inodes);
   g_hash_table_unref (checkout->empty);
@@ -86,17 +124,25 @@ new_empty_set (void)
   return set;
 }
 
-/* (transfer full): for messages: where in the image a name of the innermost folder is */
+/* (transfer full): where in the image the innermost folder is */
 static char *
-show_path (Checkout *checkout, const char *name)
+dup_path (Checkout *checkout)
 {
-  g_autoptr (GString) path = g_string_new (NULL);
+  GString *path = g_string_new (NULL);
 
   /* The outermost one has the name of the checkout. */
   for (guint i = 1; i < checkout->levels->len; i++)
     g_string_append_printf (path, "/%s", ((const Level *) checkout->levels->pdata[i])->name);
-  g_string_append_printf (path, "/%s", name);
-  return atm_text_escape (path->str);
+  return g_string_free (path, FALSE);
+}
+
+static gboolean
+prefix_path (const char *folder, const char *name, GError **error)
+{
+  g_autofree char *path = g_strconcat (folder, "/", name, NULL);
+  g_autofree char *shown = atm_text_escape (path);
+
+  return atm_prefix_error (error, "%s", shown);
 }
 
 static gboolean
@@ -204,8 +250,9 @@ put_object (Checkout *checkout, const char *checksum, int dir_fd, const char *na
   return atm_throw_errno (error, "Linking to the object %s", checksum);
 }
 
+/* @path: of the folder, in the image */
 static gboolean
-put_files (Checkout *checkout, GVariant *files, int dir_fd, GError **error)
+put_files (Checkout *checkout, GVariant *files, int dir_fd, const char *path, GError **error)
 {
   const gsize n = g_variant_n_children (files);
 
@@ -219,13 +266,67 @@ put_files (Checkout *checkout, GVariant *files, int dir_fd, GError **error)
       if (!check_name (name, error) || !read_checksum (value, checksum, error))
         return FALSE;
       if (!put_object (checkout, checksum, dir_fd, name, error))
-        {
-          g_autofree char *shown = show_path (checkout, name);
-
-          return atm_prefix_error (error, "%s", shown);
-        }
+        return prefix_path (path, name, error);
     }
   return TRUE;
+}
+
+/* ---- leaves ---- */
+
+static gboolean
+has_failed (Checkout *checkout, GError **error)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&checkout->lock);
+
+  if (checkout->failure != NULL && error != NULL)
+    *error = g_error_copy (checkout->failure);
+  return checkout->failure != NULL;
+}
+
+static void
+fail (Checkout *checkout, GError *failure)
+{
+  g_autoptr (GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new (&checkout->lock);
+
+  if (checkout->failure == NULL)
+    checkout->failure = failure;
+  else
+    g_error_free (failure);
+}
+
+/* A GFunc; takes @data over. */
+static void
+fill_leaf (gpointer data, gpointer user_data)
+{
+  g_autoptr (Leaf) leaf = data;
+  Checkout *checkout = user_data;
+  GError *failure = NULL;
+
+  if (has_failed (checkout, NULL))
+    return;
+  if (!put_files (checkout, leaf->files, leaf->fd, leaf->path, &failure)
+      || (!atm_inode_apply (leaf->fd, &leaf->inode, &failure)
+          && !prefix_path (leaf->path, ".", &failure)))
+    fail (checkout, failure);
+}
+
+/* The innermost folder is one. */
+static void
+leave_to_others (Checkout *checkout, GVariant *files)
+{
+  const guint last = checkout->levels->len - 1;
+  Level *level = checkout->levels->pdata[last];
+  Leaf *leaf = g_new0 (Leaf, 1);
+
+  leaf->path = dup_path (checkout);
+  leaf->files = g_variant_ref (files);
+  leaf->inode = level->inode;
+  level->inode.xattrs = NULL;
+  leaf->fd = g_steal_fd (&level->fd);
+  g_ptr_array_set_size (checkout->levels, (int) last);
+  if (checkout->pool == NULL || g_thread_pool_unprocessed (checkout->pool) >= LEAVES_MAX
+      || !g_thread_pool_push (checkout->pool, leaf, NULL))
+    fill_leaf (leaf, checkout);
 }
 
 /* ---- folders ---- */
@@ -254,12 +355,13 @@ load_inode (Checkout *checkout, const char *checksum, AtmInode *inode_out, GErro
   return TRUE;
 }
 
-/* Makes a folder with its files and goes into it. */
+/* Makes a folder with its files and goes into it, unless there is no folder in it. */
 static gboolean
 enter (Checkout *checkout, int parent_fd, const char *name, const char *contents,
        const char *folder, GError **error)
 {
   g_autoptr (GVariant) tree = NULL, files = NULL;
+  g_autofree char *path = NULL;
   Level *level = g_new0 (Level, 1);
   struct stat st;
 
@@ -280,13 +382,19 @@ enter (Checkout *checkout, int parent_fd, const char *name, const char *contents
     return FALSE;
   files = g_variant_get_child_value (tree, 0);
   level->folders = g_variant_get_child_value (tree, 1);
+  if (checkout->levels->len > 1 && g_variant_n_children (level->folders) == 0)
+    {
+      leave_to_others (checkout, files);
+      return TRUE;
+    }
   if (checkout->levels->len > OPEN_LEVELS_MAX)
     {
       Level *outer = checkout->levels->pdata[checkout->levels->len - 1 - OPEN_LEVELS_MAX];
 
       atm_fd_clear (&outer->fd);
     }
-  return put_files (checkout, files, level->fd, error);
+  path = dup_path (checkout);
+  return put_files (checkout, files, level->fd, path, error);
 }
 
 static gboolean
@@ -332,9 +440,9 @@ leave (Checkout *checkout, GError **error)
     return FALSE;
   if (!atm_inode_apply (level->fd, &level->inode, error))
     {
-      g_autofree char *shown = show_path (checkout, ".");
+      g_autofree char *path = dup_path (checkout);
 
-      return atm_prefix_error (error, "%s", shown);
+      return prefix_path (path, ".", error);
     }
   g_ptr_array_set_size (checkout->levels, (int) last);
   return TRUE;
@@ -351,6 +459,7 @@ atm_checkout_write (AtmStore *store, const char *commit, int dir_fd, const char 
   g_auto (AtmCommitDraft) draft = { 0 };
   char contents[OSTREE_SHA256_STRING_LEN + 1], folder[OSTREE_SHA256_STRING_LEN + 1];
 
+  g_mutex_init (&checkout.lock);
   checkout.levels = g_ptr_array_new_with_free_func (free_level);
   checkout.inodes
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
@@ -358,6 +467,9 @@ atm_checkout_write (AtmStore *store, const char *commit, int dir_fd, const char 
   if (!atm_open_dir_at (ostree_repo_get_dfd (store->repo), "objects", &checkout.objects_fd, error)
       || !atm_commit_load_draft (store, commit, &draft, error))
     return FALSE;
+  /* Without threads the leaves are filled by this one. */
+  checkout.pool = g_thread_pool_new (fill_leaf, &checkout,
+                                     (int) MIN (g_get_num_processors (), THREADS_MAX), FALSE, NULL);
   ostree_checksum_inplace_from_bytes (draft.contents, contents);
   ostree_checksum_inplace_from_bytes (draft.folder, folder);
   if (!enter (&checkout, dir_fd, name, contents, folder, error))
@@ -367,12 +479,14 @@ atm_checkout_write (AtmStore *store, const char *commit, int dir_fd, const char 
     {
       Level *level = checkout.levels->pdata[checkout.levels->len - 1];
 
-      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error)
+          || has_failed (&checkout, error))
         return FALSE;
       if (level->next < g_variant_n_children (level->folders)
               ? !enter_next (&checkout, level, error)
               : !leave (&checkout, error))
         return FALSE;
     }
-  return TRUE;
+  g_clear_pointer (&checkout.pool, end_pool);
+  return !has_failed (&checkout, error);
 }
