@@ -36,6 +36,8 @@ typedef struct
   char *unit_name;           /* (owned) */
   char *unit;                /* (owned) (nullable): text of the deployment's unit */
   int deployment_fd;         /* (owned) */
+  guint missing;             /* objects in the store */
+  GError *store_error;       /* (owned) (nullable): why they could not be counted */
 } Check;
 
 static void
@@ -44,6 +46,7 @@ check_clear (Check *check)
   g_free (check->unit_name);
   g_free (check->unit);
   atm_fd_clear (&check->deployment_fd);
+  g_clear_error (&check->store_error);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Check, check_clear)
@@ -76,24 +79,32 @@ go_on (Check *check, const GError *local, GError **error)
 
 /* ---- the store ---- */
 
-static gboolean
-check_store (Check *check, GError **error)
+/* A thread of its own: it takes as long as systemd's verification of the unit does. */
+static gpointer
+count_missing (gpointer data)
 {
+  Check *check = data;
   const char *commit = check->container->info->commit;
   g_autoptr (AtmStore) store = NULL;
-  g_autoptr (GError) local = NULL;
-  guint missing = 0;
 
-  if (commit == NULL)
-    return TRUE;
-  if (!atm_store_open (check->system->repository, FALSE, &store, check->cancellable, &local)
-      || !atm_usage_count_missing (store, commit, &missing, check->cancellable, &local))
-    return go_on (check, local, error);
-  if (missing > 0)
+  if (commit != NULL
+      && atm_store_open (check->system->repository, FALSE, &store, check->cancellable,
+                         &check->store_error))
+    (void) !atm_usage_count_missing (store, commit, &check->missing, check->cancellable,
+                                     &check->store_error);
+  return NULL;
+}
+
+static gboolean
+conclude_store (Check *check, GError **error)
+{
+  if (check->store_error != NULL)
+    return go_on (check, check->store_error, error);
+  if (check->missing > 0)
     problem (check,
              "the store lacks %u of the objects it came from; `atomic verify --repair %s` "
              "fetches them again",
-             missing, check->container->name);
+             check->missing, check->container->name);
   return TRUE;
 }
 
@@ -243,6 +254,8 @@ check_deployment (Check *check, int checkout_fd, GError **error)
 {
   const AtmContainer *container = check->container;
   g_autoptr (GError) local = NULL;
+  GThread *counter = NULL;
+  gboolean ok = TRUE;
 
   if (container->problem != NULL)
     problem (check, "it is damaged: %s", container->problem);
@@ -250,8 +263,10 @@ check_deployment (Check *check, int checkout_fd, GError **error)
     return TRUE;
   if (!atm_open_dir_at (checkout_fd, container->deployment, &check->deployment_fd, &local))
     return go_on (check, local, error);
-  return check_store (check, error)
-         && (!container->info->has_service || check_service (check, error));
+  counter = g_thread_new ("count", count_missing, check);
+  ok = !container->info->has_service || check_service (check, error);
+  g_thread_join (counter);
+  return ok && conclude_store (check, error);
 }
 
 static gboolean
