@@ -30,11 +30,11 @@
 /* libostree removes what is in tmp/ and was not touched for core.tmp-expiry-secs, a day. */
 #define TOUCH_USEC (G_TIME_SPAN_HOUR)
 
-/* “12/3456….file”, as in objects/, and without the slash, as here. */
+/* “12/3456….file”, here as in objects/. */
 #define OBJECT_SUFFIX ".file"
-#define DIGITS OSTREE_SHA256_STRING_LEN
-#define NAME_SIZE (DIGITS + sizeof OBJECT_SUFFIX)
-#define PATH_SIZE (NAME_SIZE + 1)
+#define FOLDER_DIGITS 2
+#define REST_DIGITS (OSTREE_SHA256_STRING_LEN - FOLDER_DIGITS)
+#define PATH_SIZE (OSTREE_SHA256_STRING_LEN + sizeof "/" OBJECT_SUFFIX)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DIR, closedir)
 
@@ -280,6 +280,26 @@ give_back (AtmStaging *staging, guint64 bytes)
   staging->free_bytes += bytes;
 }
 
+static void
+make_path (const char *name, char path_out[PATH_SIZE])
+{
+  g_snprintf (path_out, PATH_SIZE, "%.*s/%s" OBJECT_SUFFIX, FOLDER_DIGITS, name,
+              name + FOLDER_DIGITS);
+}
+
+/* Whether it was ENOENT, and cannot be that again, because the folder of @path is there now.
+   libostree makes those of the repository with these permissions. */
+static gboolean
+make_missing_folder (int dir_fd, const char *path)
+{
+  char folder[FOLDER_DIGITS + 1];
+
+  if (errno != ENOENT)
+    return FALSE;
+  g_strlcpy (folder, path, sizeof folder);
+  return mkdirat (dir_fd, folder, 0777) == 0 || errno == EEXIST;
+}
+
 gboolean
 atm_staging_has_object (AtmStaging *staging, const char *name, gboolean *found_out, GError **error)
 {
@@ -287,7 +307,7 @@ atm_staging_has_object (AtmStaging *staging, const char *name, gboolean *found_o
   struct stat st;
 
   touch (staging);
-  g_snprintf (path, sizeof path, "%.2s/%s" OBJECT_SUFFIX, name, name + 2);
+  make_path (name, path);
   if (fstatat (staging->objects_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
     *found_out = TRUE;
   else if (errno == ENOENT)
@@ -326,15 +346,17 @@ gboolean
 atm_staging_put_file (AtmStaging *staging, const char *name, const AtmInode *inode,
                       gconstpointer data, gsize length_bytes, GError **error)
 {
-  char file_name[NAME_SIZE];
+  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  char path[PATH_SIZE];
   atm_autofd int fd = -1;
 
   if (!reserve (staging, length_bytes + staging->block_bytes, error))
     return FALSE;
-  g_snprintf (file_name, sizeof file_name, "%s" OBJECT_SUFFIX, name);
+  make_path (name, path);
   /* Nobody but us until it has its owner; nobody outside of the folder until it is published. */
-  fd = openat (staging->dir_fd, file_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-               0600);
+  fd = openat (staging->dir_fd, path, flags, 0600);
+  if (fd < 0 && make_missing_folder (staging->dir_fd, path))
+    fd = openat (staging->dir_fd, path, flags, 0600);
   if (fd < 0 && errno == EEXIST)
     return TRUE;
   if (fd < 0)
@@ -346,14 +368,16 @@ gboolean
 atm_staging_put_symlink (AtmStaging *staging, const char *name, const AtmInode *inode,
                          const char *target, GError **error)
 {
-  char file_name[NAME_SIZE];
+  char path[PATH_SIZE];
 
   if (!reserve (staging, staging->block_bytes, error))
     return FALSE;
-  g_snprintf (file_name, sizeof file_name, "%s" OBJECT_SUFFIX, name);
-  if (symlinkat (target, staging->dir_fd, file_name) < 0)
+  make_path (name, path);
+  if (symlinkat (target, staging->dir_fd, path) < 0
+      && (!make_missing_folder (staging->dir_fd, path)
+          || symlinkat (target, staging->dir_fd, path) < 0))
     return errno == EEXIST || throw_write (error);
-  return atm_inode_apply_symlink (staging->dir_fd, file_name, inode, error);
+  return atm_inode_apply_symlink (staging->dir_fd, path, inode, error);
 }
 
 gboolean
@@ -402,12 +426,14 @@ atm_staging_file_finish (AtmStagingFile *file, const char *name, const AtmInode 
                          GError **error)
 {
   const int dir_fd = file->staging->dir_fd;
-  char file_name[NAME_SIZE];
+  char path[PATH_SIZE];
 
-  g_snprintf (file_name, sizeof file_name, "%s" OBJECT_SUFFIX, name);
+  make_path (name, path);
   if (!atm_inode_apply (file->fd, inode, error))
     return FALSE;
-  if (renameat2 (dir_fd, file->name, dir_fd, file_name, RENAME_NOREPLACE) == 0)
+  if (renameat2 (dir_fd, file->name, dir_fd, path, RENAME_NOREPLACE) == 0
+      || (make_missing_folder (dir_fd, path)
+          && renameat2 (dir_fd, file->name, dir_fd, path, RENAME_NOREPLACE) == 0))
     g_clear_pointer (&file->name, g_free);
   else if (errno != EEXIST)
     return atm_throw_errno (error, "Naming a file of the repository");
@@ -436,13 +462,10 @@ atm_staging_open_file (AtmStaging *staging, const char *name, int *fd_out, GErro
   char path[PATH_SIZE];
   int fd = -1;
 
-  g_snprintf (path, sizeof path, "%s" OBJECT_SUFFIX, name);
+  make_path (name, path);
   fd = openat (staging->dir_fd, path, flags);
   if (fd < 0 && errno == ENOENT)
-    {
-      g_snprintf (path, sizeof path, "%.2s/%s" OBJECT_SUFFIX, name, name + 2);
-      fd = openat (staging->objects_fd, path, flags);
-    }
+    fd = openat (staging->objects_fd, path, flags);
   if (fd < 0)
     return atm_throw_errno (error, "Opening the object %s", name);
   *fd_out = fd;
@@ -452,60 +475,76 @@ atm_staging_open_file (AtmStaging *staging, const char *name, int *fd_out, GErro
 /* ---- publishing ---- */
 
 static gboolean
-publish_one (AtmStaging *staging, const char *file_name, GError **error)
+is_hex (const char *text, size_t digits)
 {
-  char path[PATH_SIZE], folder[3];
-
-  g_snprintf (path, sizeof path, "%.2s/%s", file_name, file_name + 2);
-  g_strlcpy (folder, file_name, sizeof folder);
-  for (guint i = 0; i < 2; i++)
-    {
-      if (renameat2 (staging->dir_fd, file_name, staging->objects_fd, path, RENAME_NOREPLACE) == 0)
-        return TRUE;
-      if (errno == EEXIST)
-        {
-          if (unlinkat (staging->dir_fd, file_name, 0) < 0)
-            return atm_throw_errno (error, "Removing a file that the repository has already");
-          return TRUE;
-        }
-      if (errno != ENOENT || i > 0)
-        break;
-      if (mkdirat (staging->objects_fd, folder, 0775) < 0 && errno != EEXIST)
-        return atm_throw_errno (error, "Creating the folder objects/%s", folder);
-    }
-  return atm_throw_errno (error, "Naming the object %s", path);
+  return strspn (text, "0123456789abcdef") == digits;
 }
 
 static gboolean
-is_object (const char *file_name)
+publish_file (int from_fd, int to_fd, const char *folder, const char *name, GError **error)
 {
-  return strlen (file_name) == NAME_SIZE - 1 && strspn (file_name, "0123456789abcdef") == DIGITS
-         && g_str_equal (file_name + DIGITS, OBJECT_SUFFIX);
+  if (renameat2 (from_fd, name, to_fd, name, RENAME_NOREPLACE) == 0)
+    return TRUE;
+  if (errno != EEXIST)
+    return atm_throw_errno (error, "Naming the object %s/%s", folder, name);
+  return unlinkat (from_fd, name, 0) == 0
+         || atm_throw_errno (error, "Removing a file that the repository has already");
+}
+
+/* Entries of a folder whose names are @digits hex digits and @suffix: a folder that is emptied
+   while it is read may skip entries. */
+static gboolean
+list_names (int dir_fd, size_t digits, const char *suffix, GPtrArray **names_out, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (DIR) dir = NULL;
+  const struct dirent *entry = NULL;
+
+  if (!open_entries (dir_fd, &dir, error))
+    return FALSE;
+  while (errno = 0, (entry = readdir (dir)) != NULL)
+    if (is_hex (entry->d_name, digits) && g_str_equal (entry->d_name + digits, suffix))
+      g_ptr_array_add (names, g_strdup (entry->d_name));
+  if (errno != 0)
+    return atm_throw_errno (error, "Reading the folder of new files");
+  *names_out = g_steal_pointer (&names);
+  return TRUE;
+}
+
+static gboolean
+publish_files (AtmStaging *staging, const char *folder, GError **error)
+{
+  atm_autofd int from_fd = -1, to_fd = -1;
+  g_autoptr (GPtrArray) names = NULL;
+
+  if (!atm_open_dir_at (staging->dir_fd, folder, &from_fd, error)
+      || !atm_open_dir_at (staging->objects_fd, folder, &to_fd, error)
+      || !list_names (from_fd, REST_DIGITS, OBJECT_SUFFIX, &names, error))
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    if (!publish_file (from_fd, to_fd, folder, names->pdata[i], error))
+      return FALSE;
+  return TRUE;
 }
 
 gboolean
 atm_staging_publish (AtmStaging *staging, GError **error)
 {
-  g_autoptr (DIR) dir = NULL;
-  const struct dirent *entry = NULL;
-  gboolean again = TRUE;
+  g_autoptr (GPtrArray) folders = NULL;
 
-  if (!open_entries (staging->dir_fd, &dir, error))
+  if (!list_names (staging->dir_fd, FOLDER_DIGITS, "", &folders, error))
     return FALSE;
-  /* A folder that is emptied while it is read may skip entries. */
-  while (again)
+  for (guint i = 0; i < folders->len; i++)
     {
-      again = FALSE;
-      rewinddir (dir);
-      while (errno = 0, (entry = readdir (dir)) != NULL)
-        if (is_object (entry->d_name))
-          {
-            if (!publish_one (staging, entry->d_name, error))
-              return FALSE;
-            again = TRUE;
-          }
-      if (errno != 0)
-        return atm_throw_errno (error, "Reading the folder of new files");
+      const char *folder = folders->pdata[i];
+
+      /* A new repository takes the folders as they are. */
+      if (renameat2 (staging->dir_fd, folder, staging->objects_fd, folder, RENAME_NOREPLACE) == 0)
+        continue;
+      if (errno != EEXIST)
+        return atm_throw_errno (error, "Naming the folder objects/%s", folder);
+      if (!publish_files (staging, folder, error))
+        return FALSE;
     }
   return TRUE;
 }

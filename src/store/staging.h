@@ -6,8 +6,8 @@
 
 #include "store/inode.h"
 
-/* Staging: a folder in tmp/ of a bare repository, where the content of one import waits, flat and
-   under the names of its objects, until all of it is on the disk (store.md 4 and 5). Nobody else
+/* Staging: a folder in tmp/ of a bare repository, where the content of one import waits, under the
+   names that its objects will have, until all of it is on the disk (store.md 4 and 5). Nobody else
    looks into it, so what it holds may be half written. Internal to store/. */
 
 typedef struct _AtmStaging AtmStaging;
