@@ -79,6 +79,16 @@ atm_cli_confirm (const AtmCli *cli, const char *action, GError **error)
   return atm_throw (error, ATM_CLI_ERROR, ATM_CLI_ERROR_ABORTED, "User aborted %s", action);
 }
 
+gboolean
+atm_cli_confirm_delete (const AtmCli *cli, GPtrArray *names, GError **error)
+{
+  g_autoptr (GString) action = g_string_new ("delete operation for");
+
+  for (guint i = 0; i < names->len; i++)
+    g_string_append_printf (action, "%s %s", i > 0 ? "," : "", (const char *) names->pdata[i]);
+  return atm_cli_confirm (cli, action->str, error);
+}
+
 void
 atm_cli_print (const char *format, ...)
 {

@@ -111,13 +111,17 @@ void atm_cli_use_policy (AtmCli *cli, char *path);
 
 /**
  * atm_cli_confirm:
- * @action: for the message, as in “delete operation for etcd:latest”
+ * @action: for the message, as in “removal of all trust entries”
  * @error: %ATM_CLI_ERROR_ABORTED: the answer was not yes, or there is nobody to answer
  *
  * Asks “Confirm (y/N)” on a terminal; with --assumeyes nobody is asked (command.md 2.5).
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_cli_confirm (const AtmCli *cli, const char *action, GError **error);
+
+/* The same for what is to be deleted. @names: (element-type utf8) */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_cli_confirm_delete (const AtmCli *cli, GPtrArray *names, GError **error);
 
 /**
  * atm_cli_print:

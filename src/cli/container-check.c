@@ -31,7 +31,7 @@ print_json (GPtrArray *all)
       json_builder_begin_object (builder);
       atm_cli_add_string (builder, "container", checked->container);
       atm_cli_add_string (builder, "deployment", checked->deployment);
-      atm_cli_add_boolean (builder, "starts", checked->problems->len == 0);
+      atm_json_add_boolean (builder, "starts", checked->problems->len == 0);
       g_ptr_array_add (checked->problems, NULL);
       atm_cli_add_strings (builder, "problems", (char **) checked->problems->pdata);
       g_ptr_array_set_size (checked->problems, (int) checked->problems->len - 1);

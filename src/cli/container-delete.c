@@ -47,10 +47,11 @@ choose (GPtrArray *rows, char **names, GPtrArray **doomed_out, GError **error)
 }
 
 static gboolean
-print_doomed (GPtrArray *doomed, GError **error)
+confirm (const AtmCli *cli, GPtrArray *doomed, GError **error)
 {
   g_auto (AtmTable) table = { 0 };
   AtmTableOptions options = { 0 };
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
   atm_table_init (&table, columns, G_N_ELEMENTS (columns), 0);
   for (guint i = 0; i < doomed->len; i++)
@@ -60,23 +61,10 @@ print_doomed (GPtrArray *doomed, GError **error)
                         g_strdup ("ostree") };
 
       atm_table_add (&table, cells);
+      g_ptr_array_add (names, row->name);
     }
   g_print ("The following containers will be deleted.\n");
-  return atm_table_print (&table, &options, error);
-}
-
-static gboolean
-confirm (const AtmCli *cli, GPtrArray *doomed, GError **error)
-{
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree char *list = NULL, *action = NULL;
-
-  for (guint i = 0; i < doomed->len; i++)
-    g_ptr_array_add (names, ((AtmContainerRow *) doomed->pdata[i])->name);
-  g_ptr_array_add (names, NULL);
-  list = g_strjoinv (", ", (char **) names->pdata);
-  action = g_strconcat ("delete operation for ", list, NULL);
-  return print_doomed (doomed, error) && atm_cli_confirm (cli, action, error);
+  return atm_table_print (&table, &options, error) && atm_cli_confirm_delete (cli, names, error);
 }
 
 /* atomic containers delete [OPTION…] NAME…; keep man/atomic-containers.1 in step */

@@ -183,7 +183,7 @@ print_json (GPtrArray *results)
       atm_cli_add_string (builder, "image_id_after", result->after);
       atm_cli_add_string (builder, "image_id_latest", result->latest);
       atm_cli_add_strings (builder, "widened", result->widened);
-      atm_cli_add_boolean (builder, "switched_back", result->switched_back);
+      atm_json_add_boolean (builder, "switched_back", result->switched_back);
       atm_cli_add_string (builder, "problem", result->problem);
       json_builder_end_object (builder);
     }

@@ -15,10 +15,11 @@ static const AtmColumn doomed_columns[] = {
 };
 
 static gboolean
-print_doomed (GPtrArray *doomed, GError **error)
+confirm (const AtmCli *cli, GPtrArray *doomed, GError **error)
 {
   g_auto (AtmTable) table = { 0 };
   AtmTableOptions options = { 0 };
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
   atm_table_init (&table, doomed_columns, G_N_ELEMENTS (doomed_columns), 0);
   for (guint i = 0; i < doomed->len; i++)
@@ -27,23 +28,10 @@ print_doomed (GPtrArray *doomed, GError **error)
       char *cells[] = { g_strdup (image->id), g_strdup (image->reference), g_strdup ("ostree") };
 
       atm_table_add (&table, cells);
+      g_ptr_array_add (names, image->reference);
     }
   g_print ("The following images will be deleted.\n");
-  return atm_table_print (&table, &options, error);
-}
-
-static gboolean
-confirm (const AtmCli *cli, GPtrArray *doomed, GError **error)
-{
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree char *list = NULL, *action = NULL;
-
-  for (guint i = 0; i < doomed->len; i++)
-    g_ptr_array_add (names, ((AtmDoomedImage *) doomed->pdata[i])->reference);
-  g_ptr_array_add (names, NULL);
-  list = g_strjoinv (", ", (char **) names->pdata);
-  action = g_strconcat ("delete operation for ", list, NULL);
-  return print_doomed (doomed, error) && atm_cli_confirm (cli, action, error);
+  return atm_table_print (&table, &options, error) && atm_cli_confirm_delete (cli, names, error);
 }
 
 /* atomic images delete [OPTION…] IMAGE…; keep man/atomic-images.1 in step */
@@ -112,7 +100,7 @@ atm_cmd_images_prune (AtmCli *cli, int argc, char **argv, GError **error)
       g_autoptr (JsonBuilder) builder = json_builder_new ();
 
       json_builder_begin_object (builder);
-      atm_cli_add_boolean (builder, "dry_run", dry_run);
+      atm_json_add_boolean (builder, "dry_run", dry_run);
       atm_cli_add_strings (builder, "refs", pruned.refs);
       atm_cli_add_strings (builder, "deployments", pruned.deployments);
       atm_cli_add_number (builder, "objects", pruned.n_objects);

@@ -215,7 +215,7 @@ add_layers (JsonBuilder *builder, const AtmImageInfo *info)
       atm_cli_add_string (builder, "digest", layer->digest);
       atm_cli_add_string (builder, "diff_id", layer->diff_id);
       atm_cli_add_number (builder, "size", layer->size_bytes);
-      atm_cli_add_boolean (builder, "stored", layer->stored);
+      atm_json_add_boolean (builder, "stored", layer->stored);
       json_builder_end_object (builder);
     }
   json_builder_end_array (builder);
@@ -270,7 +270,7 @@ add_info (JsonBuilder *builder, const AtmImageInfo *info)
   json_builder_begin_object (builder);
   atm_cli_add_string (builder, "name", info->reference);
   atm_cli_add_string (builder, "source", info->canonical);
-  atm_cli_add_boolean (builder, "remote", info->remote);
+  atm_json_add_boolean (builder, "remote", info->remote);
   atm_cli_add_string (builder, "id", hex != NULL ? hex + 1 : info->digest);
   atm_cli_add_string (builder, "manifest_digest", info->digest);
   atm_cli_add_string (builder, "config_digest", info->config_digest);
@@ -280,7 +280,7 @@ add_info (JsonBuilder *builder, const AtmImageInfo *info)
   add_config (builder, info->config);
   if (!info->remote)
     {
-      atm_cli_add_boolean (builder, "has_exports", info->has_exports);
+      atm_json_add_boolean (builder, "has_exports", info->has_exports);
       atm_cli_add_map (builder, "variables", info->defaults);
       atm_cli_add_strings (builder, "variables_set_by_os", info->supplied);
       atm_cli_add_strings (builder, "variables_required", info->required);
@@ -289,7 +289,7 @@ add_info (JsonBuilder *builder, const AtmImageInfo *info)
       atm_cli_add_number (builder, "unique_size", info->unique_bytes);
       atm_cli_add_strings (builder, "other_names", info->other_names);
       atm_cli_add_strings (builder, "used_by", info->used_by);
-      atm_cli_add_boolean (builder, "pinned", info->pinned);
+      atm_json_add_boolean (builder, "pinned", info->pinned);
       atm_cli_add_string (builder, "notice", info->notice);
     }
   json_builder_end_object (builder);

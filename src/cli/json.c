@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "util/json.h"
-
 static void
 add_text (JsonBuilder *builder, const char *text)
 {
@@ -21,17 +19,9 @@ atm_cli_add_string (JsonBuilder *builder, const char *name, const char *value)
 }
 
 void
-atm_cli_add_boolean (JsonBuilder *builder, const char *name, gboolean value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_boolean_value (builder, value);
-}
-
-void
 atm_cli_add_number (JsonBuilder *builder, const char *name, guint64 value)
 {
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) MIN (value, G_MAXINT64));
+  atm_json_add_int (builder, name, (gint64) MIN (value, G_MAXINT64));
 }
 
 void

@@ -67,7 +67,7 @@ atm_cli_add_settings (JsonBuilder *builder, const AtmRecord *record)
 {
   json_builder_set_member_name (builder, "settings");
   json_builder_begin_object (builder);
-  atm_cli_add_boolean (builder, "auto_update", record->auto_update);
+  atm_json_add_boolean (builder, "auto_update", record->auto_update);
   json_builder_set_member_name (builder, "health_window");
   if (record->health_window_sec == ATM_RECORD_HEALTH_WINDOW_DEFAULT)
     json_builder_add_null_value (builder);

@@ -35,7 +35,7 @@ print_made_json (GPtrArray *made)
       atm_cli_add_string (builder, "digest", entry->digest);
       atm_cli_add_string (builder, "key", entry->fingerprint);
       atm_cli_add_string (builder, "path", entry->path);
-      atm_cli_add_boolean (builder, "created", entry->path != NULL);
+      atm_json_add_boolean (builder, "created", entry->path != NULL);
       json_builder_end_object (builder);
     }
   json_builder_end_array (builder);

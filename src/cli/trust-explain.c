@@ -101,7 +101,7 @@ add_signature (JsonBuilder *builder, const AtmTraceSignature *signature)
   json_builder_begin_object (builder);
   atm_cli_add_number (builder, "number", signature->number);
   atm_cli_add_string (builder, "source", signature->source);
-  atm_cli_add_boolean (builder, "counted", signature->counted);
+  atm_json_add_boolean (builder, "counted", signature->counted);
   atm_cli_add_string (builder, "fingerprint", signature->fingerprint);
   atm_cli_add_string (builder, "created", created);
   atm_cli_add_string (builder, "digest", signature->digest);
@@ -140,7 +140,7 @@ add_list (JsonBuilder *builder, const char *name, const AtmTraceList *list)
   atm_cli_add_string (builder, "transport", list->transport);
   atm_cli_add_strings (builder, "passed_scopes", list->passed_scopes);
   atm_cli_add_string (builder, "scope", list->scope != NULL ? list->scope : "default");
-  atm_cli_add_boolean (builder, "default", list->scope == NULL);
+  atm_json_add_boolean (builder, "default", list->scope == NULL);
   json_builder_set_member_name (builder, "requirements");
   json_builder_begin_array (builder);
   for (guint i = 0; i < list->requirements->len; i++)

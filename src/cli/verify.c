@@ -84,8 +84,8 @@ add_damage (JsonBuilder *builder, const AtmDamage *damage)
   json_builder_begin_object (builder);
   atm_cli_add_string (builder, "object", damage->object);
   atm_cli_add_string (builder, "problem", damage->problem);
-  atm_cli_add_boolean (builder, "missing", damage->missing);
-  atm_cli_add_boolean (builder, "repaired", damage->repaired);
+  atm_json_add_boolean (builder, "missing", damage->missing);
+  atm_json_add_boolean (builder, "repaired", damage->repaired);
   json_builder_set_member_name (builder, "uses");
   json_builder_begin_array (builder);
   for (guint i = 0; i < damage->uses->len; i++)
@@ -108,8 +108,8 @@ add_container (JsonBuilder *builder, const AtmVerifiedContainer *container)
   json_builder_begin_object (builder);
   atm_cli_add_string (builder, "container", container->container);
   atm_cli_add_string (builder, "deployment", container->folder);
-  atm_cli_add_boolean (builder, "current", container->current);
-  atm_cli_add_boolean (builder, "running", container->running);
+  atm_json_add_boolean (builder, "current", container->current);
+  atm_json_add_boolean (builder, "running", container->running);
   atm_cli_add_string (builder, "problem", container->problem);
   json_builder_set_member_name (builder, "findings");
   json_builder_begin_array (builder);
@@ -121,8 +121,8 @@ add_container (JsonBuilder *builder, const AtmVerifiedContainer *container)
       atm_cli_add_string (builder, "kind", kinds[finding->kind]);
       atm_cli_add_string (builder, "path", finding->path);
       atm_cli_add_string (builder, "note", finding->note);
-      atm_cli_add_boolean (builder, "shared", finding->shared);
-      atm_cli_add_boolean (builder, "repaired", finding->repaired);
+      atm_json_add_boolean (builder, "shared", finding->shared);
+      atm_json_add_boolean (builder, "repaired", finding->repaired);
       json_builder_end_object (builder);
     }
   json_builder_end_array (builder);
@@ -137,7 +137,7 @@ print_result_json (AtmVerifyResult *result)
   g_ptr_array_add (result->images, NULL);
   g_ptr_array_add (result->notices, NULL);
   json_builder_begin_object (builder);
-  atm_cli_add_boolean (builder, "healthy", result->healthy);
+  atm_json_add_boolean (builder, "healthy", result->healthy);
   atm_cli_add_strings (builder, "images", (char **) result->images->pdata);
   atm_cli_add_number (builder, "objects", result->store.n_objects);
   atm_cli_add_number (builder, "bytes", result->store.bytes);

@@ -188,23 +188,6 @@ atm_info_free (AtmInfo *info)
   g_free (info);
 }
 
-static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  if (value != NULL)
-    json_builder_add_string_value (builder, value);
-  else
-    json_builder_add_null_value (builder);
-}
-
-static void
-add_boolean (JsonBuilder *builder, const char *name, gboolean value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_boolean_value (builder, value);
-}
-
 static GList *
 sorted_keys (GHashTable *map)
 {
@@ -219,18 +202,8 @@ add_map (JsonBuilder *builder, const char *name, GHashTable *map)
   json_builder_set_member_name (builder, name);
   json_builder_begin_object (builder);
   for (GList *l = keys; l != NULL; l = l->next)
-    add_string (builder, l->data, g_hash_table_lookup (map, l->data));
+    atm_json_add_string (builder, l->data, g_hash_table_lookup (map, l->data));
   json_builder_end_object (builder);
-}
-
-static void
-add_strings (JsonBuilder *builder, const char *name, char **strings)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_begin_array (builder);
-  for (char **string = strings; string != NULL && *string != NULL; string++)
-    json_builder_add_string_value (builder, *string);
-  json_builder_end_array (builder);
 }
 
 static void
@@ -253,27 +226,26 @@ atm_info_to_bytes (const AtmInfo *info)
   char *text = NULL;
 
   json_builder_begin_object (builder);
-  add_string (builder, "image", info->image);
-  add_string (builder, "revision", info->revision);
-  add_string (builder, "ostree-commit", info->commit);
-  json_builder_set_member_name (builder, "created");
-  json_builder_add_int_value (builder, info->created_unix);
+  atm_json_add_string (builder, "image", info->image);
+  atm_json_add_string (builder, "revision", info->revision);
+  atm_json_add_string (builder, "ostree-commit", info->commit);
+  atm_json_add_int (builder, "created", info->created_unix);
   add_map (builder, "values", info->values);
-  add_boolean (builder, "has-container-service", info->has_service);
+  atm_json_add_boolean (builder, "has-container-service", info->has_service);
   add_file_names (builder, info->installed_files);
   add_map (builder, "installed-files-checksum", info->installed_files);
-  add_strings (builder, "installed-files-template", info->installed_templates);
+  atm_json_add_strings (builder, "installed-files-template", info->installed_templates);
   add_map (builder, "rename-installed-files", info->rename_files);
   /* No packages of ours, but the Python tool's rollback asks. */
-  add_string (builder, "rpm-installed", NULL);
-  add_string (builder, "system-package", info->system_package);
-  add_string (builder, "remote", info->remote);
-  add_boolean (builder, "use-links", info->use_links);
-  add_string (builder, "runtime", info->runtime);
+  atm_json_add_string (builder, "rpm-installed", NULL);
+  atm_json_add_string (builder, "system-package", info->system_package);
+  atm_json_add_string (builder, "remote", info->remote);
+  atm_json_add_boolean (builder, "use-links", info->use_links);
+  atm_json_add_string (builder, "runtime", info->runtime);
   if (info->volumes != NULL)
     add_map (builder, "volumes", info->volumes);
   if (info->accepted_by != NULL)
-    add_strings (builder, "accepted-by", info->accepted_by);
+    atm_json_add_strings (builder, "accepted-by", info->accepted_by);
   json_builder_end_object (builder);
 
   root = json_builder_get_root (builder);

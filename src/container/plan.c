@@ -275,36 +275,15 @@ atm_plan_parse (GBytes *bytes, AtmPlan **plan_out, GError **error)
 /* ---- writing ---- */
 
 static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value);
-}
-
-static void
-add_int (JsonBuilder *builder, const char *name, gint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, value);
-}
-
-static void
-add_boolean (JsonBuilder *builder, const char *name, gboolean value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_boolean_value (builder, value);
-}
-
-static void
 add_change (JsonBuilder *builder, const AtmPlanChange *change)
 {
   json_builder_begin_object (builder);
-  add_string (builder, "name", change->name);
-  add_int (builder, "from", change->from);
-  add_int (builder, "to", change->to);
-  add_boolean (builder, "builds", change->builds);
-  add_boolean (builder, "replaces", change->replaces);
-  add_boolean (builder, "enabled", change->enabled);
+  atm_json_add_string (builder, "name", change->name);
+  atm_json_add_int (builder, "from", change->from);
+  atm_json_add_int (builder, "to", change->to);
+  atm_json_add_boolean (builder, "builds", change->builds);
+  atm_json_add_boolean (builder, "replaces", change->replaces);
+  atm_json_add_boolean (builder, "enabled", change->enabled);
   json_builder_end_object (builder);
 }
 
@@ -316,23 +295,19 @@ atm_plan_to_bytes (const AtmPlan *plan)
   char *text = NULL;
 
   json_builder_begin_object (builder);
-  add_int (builder, "version", 1);
-  add_string (builder, "id", plan->id);
-  add_string (builder, "verb", plan->verb);
-  add_string (builder, "boot-id", plan->boot_id);
-  add_boolean (builder, "trial", plan->trial);
-  add_boolean (builder, "confirmed", plan->confirmed);
-  add_boolean (builder, "purge", plan->purge);
+  atm_json_add_int (builder, "version", 1);
+  atm_json_add_string (builder, "id", plan->id);
+  atm_json_add_string (builder, "verb", plan->verb);
+  atm_json_add_string (builder, "boot-id", plan->boot_id);
+  atm_json_add_boolean (builder, "trial", plan->trial);
+  atm_json_add_boolean (builder, "confirmed", plan->confirmed);
+  atm_json_add_boolean (builder, "purge", plan->purge);
   json_builder_set_member_name (builder, "changes");
   json_builder_begin_array (builder);
   for (guint i = 0; i < plan->changes->len; i++)
     add_change (builder, plan->changes->pdata[i]);
   json_builder_end_array (builder);
-  json_builder_set_member_name (builder, "running");
-  json_builder_begin_array (builder);
-  for (char **unit = plan->running; *unit != NULL; unit++)
-    json_builder_add_string_value (builder, *unit);
-  json_builder_end_array (builder);
+  atm_json_add_strings (builder, "running", plan->running);
   json_builder_end_object (builder);
 
   root = json_builder_get_root (builder);

@@ -229,13 +229,6 @@ add_string (JsonBuilder *builder, const char *name, const char *value)
 }
 
 static void
-add_int (JsonBuilder *builder, const char *name, gint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, value);
-}
-
-static void
 add_version (JsonBuilder *builder, const char *name, const AtmRecordVersion *version)
 {
   json_builder_set_member_name (builder, name);
@@ -247,7 +240,7 @@ add_version (JsonBuilder *builder, const char *name, const AtmRecordVersion *ver
   json_builder_begin_object (builder);
   add_string (builder, "image", version->image);
   add_string (builder, "digest", version->digest);
-  add_int (builder, "deployment", version->deployment);
+  atm_json_add_int (builder, "deployment", version->deployment);
   json_builder_end_object (builder);
 }
 
@@ -256,7 +249,7 @@ add_entry (JsonBuilder *builder, const AtmRecordEntry *entry)
 {
   json_builder_begin_object (builder);
   add_string (builder, "plan", entry->plan_id);
-  add_int (builder, "time", entry->time_unix);
+  atm_json_add_int (builder, "time", entry->time_unix);
   add_string (builder, "verb", entry->verb);
   add_string (builder, "result", results[entry->result]);
   add_version (builder, "from", &entry->from);
@@ -280,8 +273,7 @@ to_bytes (const AtmRecord *record, guint first_entry)
   char *text = NULL;
 
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "auto-update");
-  json_builder_add_boolean_value (builder, record->auto_update);
+  atm_json_add_boolean (builder, "auto-update", record->auto_update);
   json_builder_set_member_name (builder, "health-window");
   if (record->health_window_sec == ATM_RECORD_HEALTH_WINDOW_DEFAULT)
     json_builder_add_null_value (builder);
@@ -296,7 +288,7 @@ to_bytes (const AtmRecord *record, guint first_entry)
 
       json_builder_begin_object (builder);
       add_string (builder, "digest", refusal->digest);
-      add_int (builder, "time", refusal->time_unix);
+      atm_json_add_int (builder, "time", refusal->time_unix);
       add_string (builder, "reason", refusal->reason);
       json_builder_end_object (builder);
     }

@@ -190,3 +190,37 @@ atm_json_to_text (JsonNode *node, gboolean pretty)
   text = json_generator_to_data (generator, NULL);
   return pretty ? g_strconcat (text, "\n", NULL) : g_steal_pointer (&text);
 }
+
+void
+atm_json_add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  if (value != NULL)
+    json_builder_add_string_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+void
+atm_json_add_int (JsonBuilder *builder, const char *name, gint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, value);
+}
+
+void
+atm_json_add_boolean (JsonBuilder *builder, const char *name, gboolean value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_boolean_value (builder, value);
+}
+
+void
+atm_json_add_strings (JsonBuilder *builder, const char *name, char **values)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_array (builder);
+  for (char **value = values; value != NULL && *value != NULL; value++)
+    json_builder_add_string_value (builder, *value);
+  json_builder_end_array (builder);
+}

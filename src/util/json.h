@@ -4,7 +4,8 @@
 #include <gio/gio.h>
 #include <json-glib/json-glib.h>
 
-/* JSON from outside: one strict reader in front of json-glib, and documents read by table. */
+/* JSON: one strict reader for what comes from outside, documents read by table, and what json-glib
+   leaves to be said for writing them. */
 
 #define ATM_JSON_ERROR (atm_json_error_quark ())
 GQuark atm_json_error_quark (void);
@@ -116,3 +117,10 @@ gboolean atm_json_read (JsonObject *object, const AtmJsonField *fields, gsize n_
  * Returns: (transfer full): the text
  */
 char *atm_json_to_text (JsonNode *node, gboolean pretty);
+
+/* One member of the object that @builder is in. */
+void atm_json_add_string (JsonBuilder *builder, const char *name,
+                          const char *value); /* in UTF-8; %NULL: null */
+void atm_json_add_int (JsonBuilder *builder, const char *name, gint64 value);
+void atm_json_add_boolean (JsonBuilder *builder, const char *name, gboolean value);
+void atm_json_add_strings (JsonBuilder *builder, const char *name, char **values); /* %NULL: [] */

@@ -37,27 +37,6 @@ typedef struct
 } Fixture;
 
 static void
-put (const char *root, const char *path, const char *text, mode_t mode)
-{
-  g_autofree char *full = g_build_filename (root, path, NULL);
-  g_autofree char *folder = g_path_get_dirname (full);
-
-  g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
-  g_assert_true (g_file_set_contents (full, text, -1, NULL));
-  g_assert_cmpint (chmod (full, mode), ==, 0);
-}
-
-static void
-put_link (const char *root, const char *path, const char *target)
-{
-  g_autofree char *full = g_build_filename (root, path, NULL);
-  g_autofree char *folder = g_path_get_dirname (full);
-
-  g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
-  g_assert_cmpint (symlink (target, full), ==, 0);
-}
-
-static void
 take (const char *root, const char *path)
 {
   g_autofree char *full = g_build_filename (root, path, NULL);
@@ -70,7 +49,7 @@ ship (Fixture *f, guint number, const char *path, const char *text, mode_t mode)
 {
   g_autofree char *full = g_build_filename ("exports/hostfs", path, NULL);
 
-  put (f->v[number].rootfs, full, text, mode);
+  atm_test_put (f->v[number].rootfs, full, text, mode);
 }
 
 static void
@@ -78,7 +57,7 @@ ship_link (Fixture *f, guint number, const char *path, const char *target)
 {
   g_autofree char *full = g_build_filename ("exports/hostfs", path, NULL);
 
-  put_link (f->v[number].rootfs, full, target);
+  atm_test_put_link (f->v[number].rootfs, full, target);
 }
 
 static void
@@ -320,7 +299,7 @@ edit (Fixture *f, const char *text)
   if (g_strcmp0 (text, GONE) == 0)
     take (f->host, PATH);
   else if (text != NULL)
-    put (f->host, PATH, text, 0644);
+    atm_test_put (f->host, PATH, text, 0644);
 }
 
 static void
@@ -331,7 +310,7 @@ run_row (const Row *row)
   g_test_message ("%s", row->row);
   set_up (&f, NULL);
   if (row->before != NULL)
-    put (f.host, PATH, row->before, 0644);
+    atm_test_put (f.host, PATH, row->before, 0644);
   ship (&f, 0, "/etc/other", "0", 0644);
   ship (&f, 1, "/etc/other", "1", 0644);
   if (row->v0 != NULL)
@@ -390,7 +369,7 @@ test_kept_record (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   ship (f, 2, PATH, "2", 0644);
   build (f, 0, -1, NULL);
   switch_to (f, -1, 0, NULL);
-  put (f->host, PATH, "E", 0644);
+  atm_test_put (f->host, PATH, "E", 0644);
 
   build (f, 1, 0, NULL);
   g_assert_cmpstr (g_hash_table_lookup (f->v[1].checksums, PATH), ==, "");
@@ -404,7 +383,7 @@ test_kept_record (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   /* after it was merged by hand there is none beside, until there is a newer one */
   take (f->host, NEW);
-  put (f->host, PATH, "E2", 0644);
+  atm_test_put (f->host, PATH, "E2", 0644);
   ship (f, 3, PATH, "2", 0644);
   build (f, 3, 2, NULL);
   switch_to (f, 2, 3, NULL);
@@ -430,7 +409,7 @@ test_waiting_version (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   ship (f, 3, PATH, "3", 0644);
   build (f, 0, -1, NULL);
   switch_to (f, -1, 0, NULL);
-  put (f->host, PATH, "E", 0644);
+  atm_test_put (f->host, PATH, "E", 0644);
   build (f, 1, 0, NULL);
   switch_to (f, 0, 1, NULL);
   build (f, 2, 1, NULL);
@@ -473,11 +452,11 @@ arrange (Fixture *f, guint done, guint half_done)
       if (found != NULL)
         take (f->host, steps[i].path);
       if (text != NULL && g_str_has_prefix (text, "->"))
-        put_link (f->host, steps[i].path, text);
+        atm_test_put_link (f->host, steps[i].path, text);
       else if (text != NULL)
-        put (f->host, steps[i].path, text, 0644);
+        atm_test_put (f->host, steps[i].path, text, 0644);
       if (i == half_done)
-        put (f->host, temporary, "half", 0600);
+        atm_test_put (f->host, temporary, "half", 0600);
     }
 }
 
@@ -555,8 +534,8 @@ test_full_disk (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 static void
 test_links (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-  put (f->host, "/etc/target", "text", 0644);
-  put (f->host, "/etc/folder/x", "", 0644);
+  atm_test_put (f->host, "/etc/target", "text", 0644);
+  atm_test_put (f->host, "/etc/folder/x", "", 0644);
   ship_link (f, 0, "/etc/moved", "target");
   ship_link (f, 1, "/etc/moved", "other");
   ship_link (f, 0, "/etc/to-folder", "folder");
@@ -577,9 +556,9 @@ test_links (Fixture *f, gconstpointer data G_GNUC_UNUSED)
                    g_hash_table_lookup (f->v[0].checksums, "/etc/link-now"));
 
   /* what a link leads to is not what it is */
-  put (f->host, "/etc/target", "edited", 0644);
+  atm_test_put (f->host, "/etc/target", "edited", 0644);
   take (f->host, "/etc/copied");
-  put (f->host, "/etc/copied", "text", 0644);
+  atm_test_put (f->host, "/etc/copied", "text", 0644);
   build (f, 1, 0, NULL);
   switch_to (f, 0, 1, NULL);
   assert_host (f, "/etc/moved", "other");
@@ -606,7 +585,7 @@ test_folders (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *empty = g_build_filename (f->v[0].rootfs, "exports/hostfs/var/empty", NULL);
   g_autofree char *there = g_build_filename (f->v[0].rootfs, "exports/hostfs/var/there", NULL);
 
-  put (f->host, "/var/there/x", "x", 0644);
+  atm_test_put (f->host, "/var/there/x", "x", 0644);
   g_assert_cmpint (g_mkdir_with_parents (there, 0755), ==, 0);
   g_assert_cmpint (g_mkdir_with_parents (empty, 0755), ==, 0);
   g_assert_cmpint (chmod (empty, 01750), ==, 0);
@@ -663,8 +642,8 @@ test_modes (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 static void
 test_two_names (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-  put (f->host, "/usr/bin/sh", "", 0755);
-  put_link (f->host, "/bin", "usr/bin");
+  atm_test_put (f->host, "/usr/bin/sh", "", 0755);
+  atm_test_put_link (f->host, "/bin", "usr/bin");
   ship (f, 0, "/usr/bin/tool", "0", 0755);
   ship (f, 1, "/bin/tool", "1", 0755);
   build (f, 0, -1, NULL);
@@ -712,11 +691,11 @@ test_refuses (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *long_path = g_strconcat ("/etc/", long_name, NULL);
   g_autoptr (GDir) dir = NULL;
 
-  put (f->host, "/etc/file", "", 0644);
-  put (f->host, "/etc/folder/x", "", 0644);
-  put (f->host, "/usr/lib/y", "", 0644);
-  put_link (f->host, "/etc/link", outside);
-  put_link (f->host, "/lib", "usr/lib");
+  atm_test_put (f->host, "/etc/file", "", 0644);
+  atm_test_put (f->host, "/etc/folder/x", "", 0644);
+  atm_test_put (f->host, "/usr/lib/y", "", 0644);
+  atm_test_put_link (f->host, "/etc/link", outside);
+  atm_test_put_link (f->host, "/lib", "usr/lib");
   g_assert_cmpint (mkfifoat (f->host_fd, "etc/pipe", 0600), ==, 0);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -801,13 +780,13 @@ test_blocked_later (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   build (f, 1, 0, NULL);
 
   /* with the very file behind the link that was recorded */
-  put (outside, "file", "0", 0644);
+  atm_test_put (outside, "file", "0", 0644);
   g_assert_cmpint (rename (app, moved), ==, 0);
-  put_link (f->host, "/etc/app", outside);
+  atm_test_put_link (f->host, "/etc/app", outside);
   take (f->host, "/etc/became-folder");
-  put (f->host, "/etc/became-folder/x", "x", 0644);
+  atm_test_put (f->host, "/etc/became-folder/x", "x", 0644);
   take (f->host, "/etc/became-link");
-  put_link (f->host, "/etc/became-link", behind);
+  atm_test_put_link (f->host, "/etc/became-link", behind);
 
   switch_to (f, 0, 1, NULL);
   assert_notice (f, "/etc/app/file: “app” on the way is no folder");
@@ -834,7 +813,7 @@ test_made_meanwhile (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   ship (f, 0, PATH, "0", 0644);
   build (f, 0, -1, NULL);
-  put (f->host, PATH, "E", 0644);
+  atm_test_put (f->host, PATH, "E", 0644);
   switch_to (f, -1, 0, NULL);
   assert_host (f, PATH, "E");
   assert_notice (f, EXISTS);
@@ -849,8 +828,8 @@ test_record_is_hostile (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   const char *const paths[] = { "etc/x",    "",        "/",       "/etc/../etc/x", "/etc/x/..",
                                 "/etc/./x", "//etc/x", "/etc/x/", "/bin/x" };
 
-  put (f->host, "/etc/x", "", 0644);
-  put_link (f->host, "/bin", "../outside");
+  atm_test_put (f->host, "/etc/x", "", 0644);
+  atm_test_put_link (f->host, "/bin", "../outside");
   for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
     {
       g_autoptr (GHashTable) checksums = g_hash_table_new (g_str_hash, g_str_equal);
@@ -897,8 +876,8 @@ test_shared (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   AtmHostSet set;
 
   /* container one: versions 0 and 2, container two: 1 and 3 */
-  put (f->host, "/usr/bin/x", "", 0755);
-  put_link (f->host, "/bin", "usr/bin");
+  atm_test_put (f->host, "/usr/bin/x", "", 0755);
+  atm_test_put_link (f->host, "/bin", "usr/bin");
   ship (f, 0, PATH, "same", 0644);
   ship (f, 0, "/usr/bin/tool", "tool", 0755);
   ship_link (f, 0, "/etc/link", "app.conf");
@@ -997,9 +976,9 @@ put_container (const char *checkout, const char *name, const char *info, const c
   g_autofree char *info_path = g_build_filename (deployment, "info", NULL);
   g_autofree char *copy_path = g_build_filename (deployment, ATM_HOSTFILES_FOLDER, PATH, NULL);
 
-  put (checkout, info_path, info, 0600);
-  put (checkout, copy_path, copy, 0644);
-  put_link (checkout, name, deployment);
+  atm_test_put (checkout, info_path, info, 0600);
+  atm_test_put (checkout, copy_path, copy, 0644);
+  atm_test_put_link (checkout, name, deployment);
 }
 
 static void
@@ -1108,12 +1087,12 @@ test_adopts (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   AtmHostSet old = { fd, info->installed_files };
   AtmHostSet next;
 
-  put (deployment, "rootfs/exports/hostfs/etc/app/app.conf", "port=$PORT\n", 0640);
-  put (deployment, "rootfs/exports/hostfs/usr/bin/tool", "tool", 0755);
-  put_link (deployment, "rootfs/exports/hostfs/usr/bin/link", "tool");
-  put (deployment, "rootfs/exports/hostfs/etc/skipped", "not on record", 0644);
-  put (deployment, "rootfs/exports/hostfs/etc/unset", "$UNSET", 0644);
-  put (deployment, "rootfs/exports/hostfs/etc/stale", "other than recorded", 0644);
+  atm_test_put (deployment, "rootfs/exports/hostfs/etc/app/app.conf", "port=$PORT\n", 0640);
+  atm_test_put (deployment, "rootfs/exports/hostfs/usr/bin/tool", "tool", 0755);
+  atm_test_put_link (deployment, "rootfs/exports/hostfs/usr/bin/link", "tool");
+  atm_test_put (deployment, "rootfs/exports/hostfs/etc/skipped", "not on record", 0644);
+  atm_test_put (deployment, "rootfs/exports/hostfs/etc/unset", "$UNSET", 0644);
+  atm_test_put (deployment, "rootfs/exports/hostfs/etc/stale", "other than recorded", 0644);
   info->rename_files = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_hash_table_insert (info->rename_files, g_strdup ("/etc/app"), g_strdup ("/etc/$odd"));
   g_hash_table_insert (info->values, g_strdup ("PORT"), g_strdup ("80"));
@@ -1124,14 +1103,15 @@ test_adopts (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   record (info->installed_files, "/etc/unset", "rendered then");
   record (info->installed_files, "/etc/stale", "on the host");
   record (info->installed_files, "/etc/lost", "nowhere");
-  put (f->host, "/etc/$odd/app.conf", "port=80\n", 0640);
-  put (f->host, "/usr/bin/tool", "tool", 0755);
-  put_link (f->host, "/usr/bin/link", "tool");
-  put (f->host, "/etc/unset", "rendered then", 0644);
-  put (f->host, "/etc/stale", "on the host", 0600);
-  put (f->host, "/etc/lost", "edited", 0644);
+  atm_test_put (f->host, "/etc/$odd/app.conf", "port=80\n", 0640);
+  atm_test_put (f->host, "/usr/bin/tool", "tool", 0755);
+  atm_test_put_link (f->host, "/usr/bin/link", "tool");
+  atm_test_put (f->host, "/etc/unset", "rendered then", 0644);
+  atm_test_put (f->host, "/etc/stale", "on the host", 0600);
+  atm_test_put (f->host, "/etc/lost", "edited", 0644);
 
-  put (deployment, ".hostfiles.new/hostfiles/etc/x", "left by a run that was killed", 0644);
+  atm_test_put (deployment, ".hostfiles.new/hostfiles/etc/x", "left by a run that was killed",
+                0644);
   g_assert_true (atm_hostfiles_adopt (f->host_fd, fd, info, &error));
   g_assert_no_error (error);
   g_assert_cmpint (faccessat (fd, ".hostfiles.new", F_OK, AT_SYMLINK_NOFOLLOW), ==, -1);
@@ -1176,8 +1156,8 @@ test_adopts_little (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   record (info->installed_files, "/etc/recorded", "text");
   g_hash_table_insert (info->installed_files, g_strdup ("/etc/old"), g_strdup (""));
-  put (f->host, "/etc/recorded", "text", 0644);
-  put (f->host, "/etc/old", "text", 0644);
+  atm_test_put (f->host, "/etc/recorded", "text", 0644);
+  atm_test_put (f->host, "/etc/old", "text", 0644);
   g_assert_true (atm_hostfiles_adopt (f->host_fd, f->v[0].fd, info, &error));
   g_assert_no_error (error);
   g_assert_true (atm_hostfiles_check (f->host_fd, &set, NULL, &error));
@@ -1198,10 +1178,10 @@ test_without_copies (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   const AtmHostSet set = { f->v[0].fd, checksums };
   g_autoptr (GError) error = NULL;
 
-  put (f->host, "/etc/target", "text", 0644);
-  put_link (f->host, "/etc/link", "target");
-  put_link (f->host, "/etc/dangling", "nowhere");
-  put_link (f->host, "/etc/changed", "link");
+  atm_test_put (f->host, "/etc/target", "text", 0644);
+  atm_test_put_link (f->host, "/etc/link", "target");
+  atm_test_put_link (f->host, "/etc/dangling", "nowhere");
+  atm_test_put_link (f->host, "/etc/changed", "link");
   record (checksums, "/etc/link", "text");
   record (checksums, "/etc/dangling", NULL);
   record (checksums, "/etc/changed", "other");

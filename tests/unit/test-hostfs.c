@@ -22,27 +22,6 @@ typedef struct
 } Fixture;
 
 static void
-put (const char *root, const char *path, const char *text, mode_t mode)
-{
-  g_autofree char *full = g_build_filename (root, path, NULL);
-  g_autofree char *folder = g_path_get_dirname (full);
-
-  g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
-  g_assert_true (g_file_set_contents (full, text, -1, NULL));
-  g_assert_cmpint (chmod (full, mode), ==, 0);
-}
-
-static void
-put_link (const char *root, const char *path, const char *target)
-{
-  g_autofree char *full = g_build_filename (root, path, NULL);
-  g_autofree char *folder = g_path_get_dirname (full);
-
-  g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
-  g_assert_cmpint (symlink (target, full), ==, 0);
-}
-
-static void
 set_up (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   f->rootfs = atm_test_scratch_path ();
@@ -140,13 +119,13 @@ test_copies (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *target = NULL;
   struct stat st;
 
-  put (f->rootfs, "exports/hostfs/usr/local/bin/tool", "#!", 0755);
-  put (f->rootfs, "exports/hostfs/etc/app.conf", "name=$NAME $$\n", 0640);
-  put (f->rootfs, "exports/hostfs/etc/verbatim", "$NAME", 0644);
-  put_link (f->rootfs, "exports/hostfs/usr/local/bin/link", "tool");
-  put_link (f->rootfs, "exports/hostfs/usr/local/bin/dir-link", "/etc");
-  put_link (f->rootfs, "exports/hostfs/usr/local/bin/dangling", "nowhere");
-  put (f->rootfs, "exports/hostfs/var/lib/empty/x", "", 0644);
+  atm_test_put (f->rootfs, "exports/hostfs/usr/local/bin/tool", "#!", 0755);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/app.conf", "name=$NAME $$\n", 0640);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/verbatim", "$NAME", 0644);
+  atm_test_put_link (f->rootfs, "exports/hostfs/usr/local/bin/link", "tool");
+  atm_test_put_link (f->rootfs, "exports/hostfs/usr/local/bin/dir-link", "/etc");
+  atm_test_put_link (f->rootfs, "exports/hostfs/usr/local/bin/dangling", "nowhere");
+  atm_test_put (f->rootfs, "exports/hostfs/var/lib/empty/x", "", 0644);
   g_assert_cmpint (unlinkat (f->rootfs_fd, "exports/hostfs/var/lib/empty/x", 0), ==, 0);
   set_templates (f, "/etc/app.conf");
 
@@ -182,9 +161,9 @@ test_renames (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (GHashTable) checksums = NULL;
 
-  put (f->rootfs, "exports/hostfs/etc/app/a.conf", "a", 0644);
-  put (f->rootfs, "exports/hostfs/etc/app/b.conf", "b", 0644);
-  put (f->rootfs, "exports/hostfs/usr/bin/ctl", "ctl", 0755);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/app/a.conf", "a", 0644);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/app/b.conf", "b", 0644);
+  atm_test_put (f->rootfs, "exports/hostfs/usr/bin/ctl", "ctl", 0755);
   add_rename (f, "/etc/app", "$CONF/$NAME");
   add_rename (f, "/etc/etcd/b.conf", "/opt/b");
   add_rename (f, "/usr/bin/ctl", "/usr/bin/${NAME}ctl");
@@ -204,19 +183,19 @@ test_keeps_what_is_there (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (GHashTable) checksums = NULL;
   g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
 
-  put (f->host, "etc/app.conf", "the administrator's", 0600);
-  put_link (f->host, "etc/link", "/nowhere");
-  put (f->rootfs, "exports/hostfs/etc/app.conf", "the image's", 0644);
-  put_link (f->rootfs, "exports/hostfs/etc/link", "app.conf");
-  put (f->rootfs, "exports/hostfs/etc/edited", "as it came", 0644);
-  put (f->rootfs, "exports/hostfs/etc/deleted", "as it came", 0644);
-  put (f->rootfs, "exports/hostfs/etc/plain", "as it came", 0644);
+  atm_test_put (f->host, "etc/app.conf", "the administrator's", 0600);
+  atm_test_put_link (f->host, "etc/link", "/nowhere");
+  atm_test_put (f->rootfs, "exports/hostfs/etc/app.conf", "the image's", 0644);
+  atm_test_put_link (f->rootfs, "exports/hostfs/etc/link", "app.conf");
+  atm_test_put (f->rootfs, "exports/hostfs/etc/edited", "as it came", 0644);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/deleted", "as it came", 0644);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/plain", "as it came", 0644);
 
   checksums = install (f, 2);
   assert_on_host (f, "etc/app.conf", "the administrator's");
   g_assert_cmpuint (g_hash_table_size (checksums), ==, 3);
 
-  put (f->host, "etc/edited", "edited", 0644);
+  atm_test_put (f->host, "etc/edited", "edited", 0644);
   g_assert_cmpint (unlinkat (f->host_fd, "etc/deleted", 0), ==, 0);
   uninstall (f, checksums, notices);
   assert_on_host (f, "etc/app.conf", "the administrator's");
@@ -238,17 +217,17 @@ test_links_of_the_host (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (GDir) dir = NULL;
 
   /* the distribution's own link is followed */
-  put (f->host, "usr/bin/x", "", 0755);
-  put_link (f->host, "bin", "usr/bin");
-  put (f->rootfs, "exports/hostfs/bin/tool", "tool", 0755);
+  atm_test_put (f->host, "usr/bin/x", "", 0755);
+  atm_test_put_link (f->host, "bin", "usr/bin");
+  atm_test_put (f->rootfs, "exports/hostfs/bin/tool", "tool", 0755);
   checksums = install (f, 0);
   assert_on_host (f, "usr/bin/tool", "tool");
   uninstall (f, checksums, NULL);
   assert_on_host (f, "usr/bin/tool", NULL);
 
   /* others are not, when writing and when removing */
-  put_link (f->host, "usr/share", outside);
-  put (f->rootfs, "exports/hostfs/usr/share/file", "x", 0644);
+  atm_test_put_link (f->host, "usr/share", outside);
+  atm_test_put (f->rootfs, "exports/hostfs/usr/share/file", "x", 0644);
   g_assert_false (
       atm_hostfs_plan (f->rootfs_fd, f->host_fd, f->exports, f->values, NULL, NULL, &plan, &error));
   g_assert_nonnull (strstr (error->message, "/usr/share/file"));
@@ -271,7 +250,7 @@ test_refuses (Fixture *f, gconstpointer data G_GNUC_UNUSED)
     { "/etc/./x", "/etc/./x" },
   };
 
-  put (f->rootfs, "exports/hostfs/etc/file", "x", 0644);
+  atm_test_put (f->rootfs, "exports/hostfs/etc/file", "x", 0644);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GError) error = NULL;
@@ -292,8 +271,8 @@ test_stays_in_the_image (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (GHashTable) checksums = NULL;
 
   /* A link in hostfs is installed as a link; what is behind it is nobody's host file. */
-  put (outside, "secret", "secret", 0600);
-  put_link (f->rootfs, "exports/hostfs/etc", outside);
+  atm_test_put (outside, "secret", "secret", 0600);
+  atm_test_put_link (f->rootfs, "exports/hostfs/etc", outside);
   checksums = install (f, 0);
   g_assert_cmpuint (g_hash_table_size (checksums), ==, 1);
   assert_on_host (f, "secret", NULL);
