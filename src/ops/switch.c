@@ -337,7 +337,7 @@ fill_plan (AtmSwitching *switching, GPtrArray *deployments, GError **error)
       if (!atm_systemd_get_unit (switching->systemd, unit, &state, error))
         return FALSE;
       change->enabled = g_str_has_prefix (state.file_state, "enabled");
-      /* somebody edited it, or put a drop-in beside it */
+      /* somebody edited it or a drop-in of it, and would wait for a reload as ever */
       switching->reload |= state.stale;
     }
   if (is_new)
