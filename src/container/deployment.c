@@ -478,7 +478,7 @@ atm_deployment_drop_old (int checkout_fd, const char *name, guint number, GError
 
 gboolean
 atm_deployment_make_current (int checkout_fd, const char *checkout, const char *name, guint number,
-                             GError **error)
+                             AtmSync sync, GError **error)
 {
   g_autofree char *entry = g_strdup_printf ("%s.%u", name, number);
   g_autofree char *target = g_build_filename (checkout, entry, NULL);
@@ -486,7 +486,7 @@ atm_deployment_make_current (int checkout_fd, const char *checkout, const char *
 
   if (!atm_open_dir_at (checkout_fd, entry, &fd, error))
     return atm_prefix_error (error, "Making deployment %s the current one", entry);
-  return atm_replace_symlink_at (target, checkout_fd, name, error);
+  return atm_replace_symlink_at (target, checkout_fd, name, sync, error);
 }
 
 gboolean

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "container/info.h"
+#include "util/fd.h"
 
 /* Deployments: the folders NAME.0 and NAME.1, and the link NAME that says which one is current
    (system-image.md 6; DESIGN section 5). */
@@ -212,13 +213,14 @@ gboolean atm_container_get_current (int checkout_fd, const char *name, int *numb
 /**
  * atm_deployment_make_current:
  * @checkout: absolute path of CHECKOUT: the link is absolute
+ * @sync: %ATM_SYNC_LATER: the caller syncs CHECKOUT
  * @error: %G_IO_ERROR
  *
  * The commit point: replaces the link NAME in one step.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_deployment_make_current (int checkout_fd, const char *checkout, const char *name,
-                                      guint number, GError **error);
+                                      guint number, AtmSync sync, GError **error);
 
 /**
  * atm_container_unlink:

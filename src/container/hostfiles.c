@@ -28,6 +28,7 @@ typedef struct
   GPtrArray *notices;     /* (borrowed) (nullable) */
   int changed_fd;         /* (owned): a folder that is to be synced, or -1 */
   char *changed;          /* (owned) (nullable): its path */
+  gboolean any;           /* a folder was changed */
 } Switch;
 
 /* One place on the host; the two deployments may have it under different paths (/bin, /usr/bin). */
@@ -93,6 +94,7 @@ mark_changed (Switch *s, const Place *place, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (place->path);
 
+  s->any = TRUE;
   if (g_strcmp0 (s->changed, folder) == 0)
     return TRUE;
   if (!sync_changed (s, error))
@@ -506,8 +508,8 @@ compare_places (gconstpointer a, gconstpointer b)
 
 gboolean
 atm_hostfiles_switch (int host_fd, const AtmHostSet *from, const AtmHostSet *to, GHashTable *others,
-                      GPtrArray *created, GPtrArray *notices, GCancellable *cancellable,
-                      GError **error)
+                      GPtrArray *created, GPtrArray *notices, gboolean *changed_out,
+                      GCancellable *cancellable, GError **error)
 {
   g_auto (Switch) s = {
     .host_fd = host_fd,
@@ -528,7 +530,11 @@ atm_hostfiles_switch (int host_fd, const AtmHostSet *from, const AtmHostSet *to,
     if (g_cancellable_set_error_if_cancelled (cancellable, error)
         || !switch_place (&s, order->pdata[i], error))
       return FALSE;
-  return sync_changed (&s, error);
+  if (!sync_changed (&s, error))
+    return FALSE;
+  if (changed_out != NULL)
+    *changed_out = s.any;
+  return TRUE;
 }
 
 gboolean

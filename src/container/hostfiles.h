@@ -87,6 +87,8 @@ gboolean atm_hostfiles_check (int host_fd, const AtmHostSet *to, GHashTable *oth
  * @created: (nullable) (element-type utf8): the paths that were created or replaced by this call
  *   are added, also before a failure
  * @notices: (nullable) (element-type utf8): what was kept, and why
+ * @changed_out: (out) (optional): whether anything on the host is not as it was before, by this
+ *   call or perhaps by one that was killed; a file that is to go and is gone already counts
  * @error: %G_IO_ERROR (%G_IO_ERROR_NO_SPACE …)
  *
  * Makes the host correspond to @to. For each path of the two:
@@ -106,7 +108,7 @@ gboolean atm_hostfiles_check (int host_fd, const AtmHostSet *to, GHashTable *oth
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_hostfiles_switch (int host_fd, const AtmHostSet *from, const AtmHostSet *to,
                                GHashTable *others, GPtrArray *created, GPtrArray *notices,
-                               GCancellable *cancellable, GError **error);
+                               gboolean *changed_out, GCancellable *cancellable, GError **error);
 
 /**
  * atm_hostfiles_adopt:

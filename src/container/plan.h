@@ -33,6 +33,7 @@ typedef struct
   gboolean replaces; /* NAME.to existed before: meanwhile it is .NAME.to.old */
   gboolean enabled;  /* the unit was enabled before */
   gboolean blamed;   /* the new version did not run; not written down */
+  gboolean settled;  /* what tmpfiles makes for it is there before the stop; not written down */
 } AtmPlanChange;
 
 typedef struct

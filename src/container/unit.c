@@ -145,13 +145,17 @@ append_ports (GString *text, const AtmImageConfig *config)
      would be followed at once by a second signal to the runtime, and so to the container;
    - only the runtime gets it (KillMode=mixed); the rest of the cgroup is killed at the time-out;
    - the container's cgroup is made below the unit's, so the unit delegates it (DESIGN section 9).
+   The bundle is found by the link NAME, not in DESTDIR: so most updates leave the unit as it is,
+   and systemd need not read it again while the service is down.
  */
 static GBytes *
 default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle *bundle)
 {
   GString *text = g_string_new (NULL);
   g_auto (GStrv) sources = atm_bundle_dup_bind_sources (bundle);
-  g_autofree char *destdir = escape_specifiers (get (values, "DESTDIR"));
+  g_autofree char *checkout = g_path_get_dirname (get (values, "DESTDIR"));
+  g_autofree char *link = g_build_filename (checkout, get (values, "NAME"), NULL);
+  g_autofree char *folder = escape_specifiers (link);
   int stop_signal = get_stop_signal (config);
 
   g_string_append_printf (text, "[Unit]\nDescription=%s\n", get (values, "NAME"));
@@ -166,7 +170,7 @@ default_unit (GHashTable *values, const AtmImageConfig *config, const AtmBundle 
   g_string_append_printf (
       text, "\n[Service]\nType=%s\nWorkingDirectory=%s\n",
       says_when_ready (config) && can_notify (values, bundle) ? "notify\nNotifyAccess=all" : "exec",
-      destdir);
+      folder);
   g_string_append_printf (text, "ExecStartPre=%s\nExecStart=%s\n", get (values, "EXEC_STARTPRE"),
                           get (values, "EXEC_START"));
   /* The same clean-up afterwards, for a runtime that was killed. */
@@ -272,5 +276,27 @@ atm_tmpfiles_render (const AtmExports *exports, GHashTable *values, const AtmBun
     return FALSE;
 
   *text_out = is_blank (text) ? NULL : g_steal_pointer (&text);
+  return TRUE;
+}
+
+/* Lines that make what is missing, and change nothing that is there but owner and mode of a folder
+   (tmpfiles.d(5)); without modifiers. */
+#define QUIET_TYPES "dvqQfLpcbCxX"
+
+gboolean
+atm_tmpfiles_is_quiet (GBytes *fragment)
+{
+  gsize size = 0;
+  const char *data = g_bytes_get_data (fragment, &size);
+  g_autofree char *text = size > 0 ? g_strndup (data, size) : g_strdup ("");
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+  for (char **line = lines; *line != NULL; line++)
+    {
+      g_strstrip (*line);
+      if (**line != '\0' && **line != '#'
+          && (strchr (QUIET_TYPES, **line) == NULL || !g_ascii_isspace ((*line)[1])))
+        return FALSE;
+    }
   return TRUE;
 }

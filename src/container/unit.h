@@ -35,3 +35,12 @@ gboolean atm_unit_render (const AtmExports *exports, GHashTable *values,
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_tmpfiles_render (const AtmExports *exports, GHashTable *values,
                               const AtmBundle *bundle, GBytes **text_out, GError **error);
+
+/**
+ * atm_tmpfiles_is_quiet:
+ * @fragment: (borrowed): rendered; untrusted
+ *
+ * Returns: whether `systemd-tmpfiles --create`, repeated for @fragment, changes nothing that a
+ * service could notice that runs already, and `--remove` does nothing
+ */
+gboolean atm_tmpfiles_is_quiet (GBytes *fragment);

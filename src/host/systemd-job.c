@@ -446,6 +446,18 @@ atm_systemd_start (AtmSystemd *systemd, const char *unit, GCancellable *cancella
   return throw_watched (watched, how, error);
 }
 
+/* Not “replace”: a shutdown that somebody asks for meanwhile goes first. */
+gboolean
+atm_systemd_queue_start (AtmSystemd *systemd, const char *unit, GError **error)
+{
+  g_auto (BusError) bus_error = SD_BUS_ERROR_NULL;
+  int result
+      = sd_bus_call_method (systemd->bus, ATM_SYSTEMD_DESTINATION, ATM_SYSTEMD_PATH,
+                            ATM_SYSTEMD_MANAGER, "StartUnit", &bus_error, NULL, "ss", unit, "fail");
+
+  return result >= 0 || atm_systemd_throw (error, result, &bus_error, "Starting", unit);
+}
+
 gboolean
 atm_systemd_reset_failed (AtmSystemd *systemd, const char *unit, GError **error)
 {

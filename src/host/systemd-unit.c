@@ -199,20 +199,26 @@ get_load_error (const Question *question, char **text_out, GError **error)
 
 /* Those whose start is a start of this one. */
 static gboolean
-get_wanted (const Question *question, gboolean *wanted_out, GError **error)
+find_starters (AtmSystemd *systemd, const char *unit, GPtrArray **units_out, GError **error)
 {
   const char *const others[] = { "WantedBy", "RequiredBy", "BoundBy", "UpheldBy", "TriggeredBy" };
-  gboolean wanted = FALSE;
+  g_autoptr (GPtrArray) units = g_ptr_array_new_with_free_func (g_free);
 
-  for (guint i = 0; i < G_N_ELEMENTS (others) && !wanted; i++)
-    {
-      g_autoptr (GPtrArray) units = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    if (!atm_systemd_add_units (systemd, unit, others[i], units, error))
+      return FALSE;
+  *units_out = g_steal_pointer (&units);
+  return TRUE;
+}
 
-      if (!atm_systemd_add_units (question->systemd, question->unit, others[i], units, error))
-        return FALSE;
-      wanted = units->len > 0;
-    }
-  *wanted_out = wanted;
+static gboolean
+get_wanted (const Question *question, gboolean *wanted_out, GError **error)
+{
+  g_autoptr (GPtrArray) units = NULL;
+
+  if (!find_starters (question->systemd, question->unit, &units, error))
+    return FALSE;
+  *wanted_out = units->len > 0;
   return TRUE;
 }
 
@@ -259,5 +265,48 @@ atm_systemd_get_unit (AtmSystemd *systemd, const char *unit, AtmUnit *unit_out, 
   state.stale = stale;
   *unit_out = state;
   state = (AtmUnit){ 0 };
+  return TRUE;
+}
+
+/* ---- who starts it ---- */
+
+/* Job is (uo): its number, 0 if there is none, and its object. */
+static gboolean
+has_job (const Question *question, gboolean *has_out, GError **error)
+{
+  g_auto (BusError) bus_error = SD_BUS_ERROR_NULL;
+  g_autoptr (BusMessage) reply = NULL;
+  const char *object = NULL;
+  guint32 number = 0;
+  int result = sd_bus_get_property (question->systemd->bus, ATM_SYSTEMD_DESTINATION, question->path,
+                                    question->interface, "Job", &bus_error, &reply, "(uo)");
+
+  if (result >= 0)
+    result = sd_bus_message_read (reply, "(uo)", &number, &object);
+  if (result < 0)
+    return atm_systemd_throw (error, result, &bus_error, "Asking for the job of", question->unit);
+  *has_out = number != 0;
+  return TRUE;
+}
+
+gboolean
+atm_systemd_is_due (AtmSystemd *systemd, const char *unit, gboolean *due_out, GError **error)
+{
+  g_autoptr (GPtrArray) units = NULL;
+  gboolean due = FALSE;
+
+  if (!find_starters (systemd, unit, &units, error))
+    return FALSE;
+  for (guint i = 0; i < units->len && !due; i++)
+    {
+      g_autofree char *path = atm_systemd_dup_unit_path (units->pdata[i]), *state = NULL;
+      const Question question = { systemd, units->pdata[i], path, ATM_SYSTEMD_UNIT };
+
+      if (!has_job (&question, &due, error)
+          || !get_string (&question, "ActiveState", &state, error))
+        return FALSE;
+      due = due || g_str_equal (state, "active");
+    }
+  *due_out = due;
   return TRUE;
 }

@@ -77,6 +77,17 @@ gboolean atm_systemd_start (AtmSystemd *systemd, const char *unit, GCancellable 
                             GError **error);
 
 /**
+ * atm_systemd_queue_start:
+ * @unit: a unit that can be loaded
+ * @error: %ATM_SYSTEMD_ERROR (%ATM_SYSTEMD_ERROR_REFUSED: another job contradicts, such as that of
+ * a shutdown)
+ *
+ * Does not wait: for one who must end before the unit can start.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_systemd_queue_start (AtmSystemd *systemd, const char *unit, GError **error);
+
+/**
  * atm_systemd_watch:
  * @units: (array zero-terminated=1): units that were started
  * @window_sec: how long they must stay active; 0: they are looked at once
@@ -140,6 +151,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmUnit, atm_unit_clear)
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_systemd_get_unit (AtmSystemd *systemd, const char *unit, AtmUnit *unit_out,
                                GError **error);
+
+/**
+ * atm_systemd_is_due:
+ * @unit: a unit
+ * @due_out: (out): whether another unit that starts it (WantedBy=, RequiredBy=, …) is active or has
+ *   a job: had @unit been enabled before, it would run, or be about to
+ * @error: %ATM_SYSTEMD_ERROR
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_systemd_is_due (AtmSystemd *systemd, const char *unit, gboolean *due_out,
+                             GError **error);
 
 /**
  * atm_systemd_list_states:

@@ -9,6 +9,7 @@
 
 #include "container/deployment.h"
 #include "container/exports.h"
+#include "container/unit.h"
 #include "container/volume.h"
 #include "host/tool.h"
 #include "ops/lock.h"
@@ -147,6 +148,84 @@ atm_converge_prepare (AtmSwitching *switching, GError **error)
   return TRUE;
 }
 
+/* ---- while the old versions still run ---- */
+
+/* A volume without content may get some of the image, and tmpfiles come after that. */
+static gboolean
+has_empty_volume (const AtmInfo *info)
+{
+  g_autoptr (GPtrArray) volumes = NULL;
+
+  if (info->volumes == NULL)
+    return FALSE;
+  volumes = atm_volumes_from_map (info->volumes);
+  for (guint i = 0; i < volumes->len; i++)
+    {
+      const AtmVolume *volume = volumes->pdata[i];
+      g_autoptr (GDir) dir = g_dir_open (volume->source, 0, NULL);
+
+      if (dir == NULL || g_dir_read_name (dir) == NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* @file: the fragment, or a copy of it that will be there under its name. */
+static gboolean
+create_by_tmpfiles (const AtmSwitching *switching, const Pair *pair, const char *file,
+                    GError **error)
+{
+  g_autofree char *installed
+      = g_strdup_printf ("%s/%s.conf", switching->system->tmpfiles_dir, pair->change->name);
+
+  atm_report (switching->report, ATM_REPORT_STEP, "systemd-tmpfiles --create %s", installed);
+  return atm_tmpfiles_create (file != NULL ? file : installed, switching->cancellable, error);
+}
+
+static char *
+dup_tmpfiles_copy (const AtmSwitching *switching, const AtmSide *side)
+{
+  return g_strdup_printf ("%s/%s/tmpfiles-%s.conf", switching->system->checkout, side->entry,
+                          side->container);
+}
+
+static gboolean
+settle (const AtmSwitching *switching, const Pair *pair, AtmPlanChange *change, GError **error)
+{
+  GBytes *want = pair->target.tmpfiles, *was = pair->other.tmpfiles;
+  g_autofree char *copy = NULL;
+
+  if (want == NULL || was == NULL || !g_bytes_equal (want, was) || !atm_tmpfiles_is_quiet (want)
+      || has_empty_volume (pair->target.info))
+    return TRUE;
+  change->settled = TRUE;
+  copy = dup_tmpfiles_copy (switching, &pair->target);
+  return create_by_tmpfiles (switching, pair, copy, error);
+}
+
+gboolean
+atm_converge_settle (AtmSwitching *switching, GError **error)
+{
+  g_autoptr (GPtrArray) pairs = NULL;
+
+  if (!load_pairs (switching, ATM_DIRECTION_FORWARD, &pairs, error))
+    return FALSE;
+  for (guint i = 0; i < pairs->len; i++)
+    {
+      AtmPlanChange *change = switching->plan->changes->pdata[i];
+
+      if (!settle (switching, pairs->pdata[i], change, error))
+        return atm_prefix_error (error, "%s", change->name);
+    }
+  return TRUE;
+}
+
+static gboolean
+is_settled (const AtmSwitching *switching, const Pair *pair)
+{
+  return switching->fresh && pair->change->settled;
+}
+
 /* ---- files ---- */
 
 static gboolean
@@ -194,10 +273,11 @@ look_at_file (int dir_fd, const char *name, GBytes *want, GBytes *was, FileState
   return TRUE;
 }
 
-/* @sure: what is there is ours, also if it cannot be told from @was. */
+/* @sure: what is there is ours, also if it cannot be told from @was. *@changed (nullable) becomes
+   TRUE if the file is not as it was. */
 static gboolean
-put_file (const AtmSwitching *switching, const char *dir, const char *name, GBytes *want,
-          GBytes *was, gboolean sure, GError **error)
+put_file (AtmSwitching *switching, const char *dir, const char *name, GBytes *want, GBytes *was,
+          gboolean sure, gboolean *changed, GError **error)
 {
   atm_autofd int dir_fd = -1;
   FileState state = FILE_MISSING;
@@ -211,6 +291,10 @@ put_file (const AtmSwitching *switching, const char *dir, const char *name, GByt
     return atm_prefix_error (error, "%s", dir);
   if (state == FILE_WANTED || (state == FILE_MISSING && want == NULL))
     return TRUE;
+  if (changed != NULL)
+    *changed = TRUE;
+  if (!atm_switch_sync_links (switching, error))
+    return FALSE;
   if (state == FILE_FOREIGN && !sure)
     {
       if (!save_foreign (switching, dir_fd, dir, name, error))
@@ -225,41 +309,53 @@ put_file (const AtmSwitching *switching, const char *dir, const char *name, GByt
 }
 
 /* What cannot be removed, such as a mounted folder, is no reason to go no further. */
-static void
-remove_by_tmpfiles (const AtmSwitching *switching, const Pair *pair, const char *file)
+static gboolean
+remove_by_tmpfiles (AtmSwitching *switching, const Pair *pair, const char *file, GError **error)
 {
   g_autofree char *installed = g_build_filename (switching->system->tmpfiles_dir, file, NULL);
   g_autofree char *copy
-      = pair->other.tmpfiles != NULL
-            ? g_strdup_printf ("%s/%s/tmpfiles-%s.conf", switching->system->checkout,
-                               pair->other.entry, pair->change->name)
-            : NULL;
+      = pair->other.tmpfiles != NULL ? dup_tmpfiles_copy (switching, &pair->other) : NULL;
   g_autoptr (GError) local = NULL;
 
-  if (copy == NULL
-      && (pair->other.info != NULL || pair->target.entry != NULL
-          || !g_file_test (installed, G_FILE_TEST_EXISTS)))
-    return;
+  if (is_settled (switching, pair)
+      || (copy == NULL
+          && (pair->other.info != NULL || pair->target.entry != NULL
+              || !g_file_test (installed, G_FILE_TEST_EXISTS))))
+    return TRUE;
+  if (!atm_switch_sync_links (switching, error))
+    return FALSE;
   atm_report (switching->report, ATM_REPORT_STEP, "systemd-tmpfiles --remove %s", installed);
   if (!atm_tmpfiles_remove (copy != NULL ? copy : installed, NULL, &local))
     atm_report (switching->report, ATM_REPORT_NOTICE, "%s, going on without it", local->message);
+  return TRUE;
 }
 
 static gboolean
-converge_host_files (const AtmSwitching *switching, const Pair *pair, GHashTable *others,
-                     GError **error)
+has_host_files (const AtmSide *side)
+{
+  AtmHostSet set;
+
+  return atm_side_get_host_set (side, &set) != NULL && g_hash_table_size (set.checksums) > 0;
+}
+
+static gboolean
+converge_host_files (AtmSwitching *switching, const Pair *pair, GHashTable *others, GError **error)
 {
   g_autoptr (GPtrArray) created = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
   AtmHostSet from_set, to_set;
   const AtmHostSet *from = atm_side_get_host_set (&pair->other, &from_set);
   const AtmHostSet *to = atm_side_get_host_set (&pair->target, &to_set);
-  gboolean done = FALSE;
+  gboolean done = FALSE, changed = FALSE;
 
-  if (from == NULL && to == NULL)
+  if (!has_host_files (&pair->other) && !has_host_files (&pair->target))
     return TRUE;
-  done = atm_hostfiles_switch (switching->host_fd, from, to, others, created, notices,
+  if (!atm_switch_sync_links (switching, error))
+    return FALSE;
+  done = atm_hostfiles_switch (switching->host_fd, from, to, others, created, notices, &changed,
                                switching->cancellable, error);
+  /* a unit, a drop-in, a generator or what it reads: nobody can tell */
+  switching->reload |= changed;
   for (guint i = 0; i < created->len; i++)
     atm_report (switching->report, ATM_REPORT_STEP, "Created file %s",
                 (const char *) created->pdata[i]);
@@ -268,25 +364,45 @@ converge_host_files (const AtmSwitching *switching, const Pair *pair, GHashTable
 }
 
 static gboolean
-converge_pair (const AtmSwitching *switching, const Pair *pair, GHashTable *others, GError **error)
+converge_pair (AtmSwitching *switching, const Pair *pair, GHashTable *others, GError **error)
 {
   const AtmSystem *system = switching->system;
   g_autofree char *unit = g_strconcat (pair->change->name, ".service", NULL);
   g_autofree char *tmpfiles = g_strconcat (pair->change->name, ".conf", NULL);
   /* A container that cannot tell whether it has a service may have one. */
   const gboolean damaged = pair->target.entry == NULL && pair->other.info == NULL;
+  gboolean unit_changed = FALSE;
 
-  remove_by_tmpfiles (switching, pair, tmpfiles);
-  if (!converge_host_files (switching, pair, others, error))
+  if (!remove_by_tmpfiles (switching, pair, tmpfiles, error)
+      || !converge_host_files (switching, pair, others, error))
     return FALSE;
   /* systemd reads in the file what to disable. */
   if (pair->target.unit == NULL && (pair->other.unit != NULL || damaged)
       && !atm_systemd_disable (switching->systemd, unit, error))
     return FALSE;
-  return put_file (switching, system->unit_dir, unit, pair->target.unit, pair->other.unit, damaged,
-                   error)
-         && put_file (switching, system->tmpfiles_dir, tmpfiles, pair->target.tmpfiles,
-                      pair->other.tmpfiles, damaged, error);
+  if (!put_file (switching, system->unit_dir, unit, pair->target.unit, pair->other.unit, damaged,
+                 &unit_changed, error)
+      || !put_file (switching, system->tmpfiles_dir, tmpfiles, pair->target.tmpfiles,
+                    pair->other.tmpfiles, damaged, NULL, error))
+    return FALSE;
+  /* scripts know the reload as a step of each installation (command.md 2.2) */
+  switching->reload |= unit_changed || pair->target.entry == NULL || pair->other.entry == NULL;
+  return TRUE;
+}
+
+/* Who else has host files is asked of all containers, which are many on some hosts. */
+static gboolean
+find_others_for (const AtmSwitching *switching, GPtrArray *pairs, GHashTable **others_out,
+                 GError **error)
+{
+  for (guint i = 0; i < pairs->len; i++)
+    {
+      const Pair *pair = pairs->pdata[i];
+
+      if (has_host_files (&pair->target) || has_host_files (&pair->other))
+        return find_others (switching, others_out, error);
+    }
+  return TRUE;
 }
 
 gboolean
@@ -301,7 +417,7 @@ atm_converge_files (AtmSwitching *switching, AtmDirection direction, GError **er
       || !atm_make_dirs (switching->system->run_dir, 0700, NULL, error)
       || !atm_lock_take (&lock, path, "the files of the host", ATM_LOCK_WAIT, switching->report,
                          switching->cancellable, error)
-      || !find_others (switching, &others, error))
+      || !find_others_for (switching, pairs, &others, error))
     return FALSE;
   for (guint i = 0; i < pairs->len; i++)
     {
@@ -367,18 +483,6 @@ fill_volumes (const AtmSwitching *switching, const Pair *pair, GError **error)
   return TRUE;
 }
 
-static gboolean
-create_by_tmpfiles (const AtmSwitching *switching, const Pair *pair, GError **error)
-{
-  g_autofree char *path
-      = g_strdup_printf ("%s/%s.conf", switching->system->tmpfiles_dir, pair->change->name);
-
-  if (pair->target.tmpfiles == NULL)
-    return TRUE;
-  atm_report (switching->report, ATM_REPORT_STEP, "systemd-tmpfiles --create %s", path);
-  return atm_tmpfiles_create (path, switching->cancellable, error);
-}
-
 /* The links in *.wants follow the section [Install]; who has not enabled the unit is not asked. */
 static gboolean
 enable (const AtmSwitching *switching, Pair *pair, AtmDirection direction, GError **error)
@@ -414,6 +518,21 @@ survive (const AtmSwitching *switching, const Pair *pair, AtmDirection direction
   return TRUE;
 }
 
+/* What this boot would have started, had it been enabled when the boot began. */
+static void
+start_at_boot (const AtmSwitching *switching, const Pair *pair)
+{
+  g_autofree char *unit = g_strconcat (pair->change->name, ".service", NULL);
+  g_autoptr (GError) local = NULL;
+  gboolean due = FALSE;
+
+  if (!atm_systemd_is_due (switching->systemd, unit, &due, &local)
+      || (due && !atm_systemd_queue_start (switching->systemd, unit, &local)))
+    atm_report (switching->report, ATM_REPORT_NOTICE,
+                "%s: %s; it is enabled, and starts at the next boot", pair->change->name,
+                local->message);
+}
+
 /* A unit that failed while it was stopped is not to be listed as failed when its file is gone. */
 static gboolean
 forget_failure (const AtmSwitching *switching, const Pair *pair, GError **error)
@@ -433,16 +552,20 @@ atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError *
   /* systemd looks for what to enable in the files; so one reload is enough for files and links. */
   for (guint i = 0; i < pairs->len; i++)
     {
+      Pair *pair = pairs->pdata[i];
       GError *local = NULL;
 
-      if (!enable (switching, pairs->pdata[i], direction, &local)
-          && !survive (switching, pairs->pdata[i], direction, local, error))
+      if (!enable (switching, pair, direction, &local)
+          && !survive (switching, pair, direction, local, error))
+        return FALSE;
+      switching->reload |= pair->enables;
+    }
+  if (!switching->fresh || switching->reload)
+    {
+      atm_report (switching->report, ATM_REPORT_STEP, "systemctl daemon-reload");
+      if (!atm_systemd_reload (switching->systemd, error))
         return FALSE;
     }
-  /* also without a service: host files may be units and drop-ins */
-  atm_report (switching->report, ATM_REPORT_STEP, "systemctl daemon-reload");
-  if (!atm_systemd_reload (switching->systemd, error))
-    return FALSE;
   for (guint i = 0; i < pairs->len; i++)
     {
       const Pair *pair = pairs->pdata[i];
@@ -450,13 +573,16 @@ atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError *
 
       /* Volumes before tmpfiles, which make what is still missing. */
       if (!((direction == ATM_DIRECTION_BACK || fill_volumes (switching, pair, &local))
-            && create_by_tmpfiles (switching, pair, &local)
+            && (pair->target.tmpfiles == NULL || is_settled (switching, pair)
+                || create_by_tmpfiles (switching, pair, NULL, &local))
             && forget_failure (switching, pair, &local))
           && !survive (switching, pair, direction, local, error))
         return FALSE;
       /* Only the reload made it count, and scripts know it as the last step (command.md 2.2). */
       if (pair->enables)
         atm_report (switching->report, ATM_REPORT_STEP, "systemctl enable %s", pair->change->name);
+      if (pair->enables && switching->booting)
+        start_at_boot (switching, pair);
     }
   return TRUE;
 }

@@ -20,8 +20,12 @@ typedef struct
   AtmSystemd *systemd;       /* (owned) */
   int checkout_fd;
   int host_fd;
-  gboolean booting; /* systemd is about to start all that is enabled: nothing is stopped, lest
-                       queued jobs are cancelled, and nothing started */
+  gboolean booting;  /* systemd is about to start all that is enabled: nothing is stopped, lest
+                        queued jobs are cancelled, and nothing is waited for */
+  gboolean fresh;    /* nothing was begun before, so what both sides have alike is in force, and is
+                        neither carried out nor read by systemd again */
+  gboolean reload;   /* what systemd reads has changed since it read it */
+  gboolean unsynced; /* the links are not on the disk yet, see atm_switch_links() */
 } AtmSwitching;
 
 #define ATM_SWITCHING_INIT                                                                         \
@@ -58,6 +62,17 @@ G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_converge_prepare (AtmSwitching *switching, GError **error);
 
 /**
+ * atm_converge_settle:
+ * @error: %ATM_TOOL_ERROR, of atm_side_load()
+ *
+ * While the services still run: what tmpfiles makes for those new versions that want nothing else
+ * of it than the old ones, and nothing that a running service could notice. That is then left out
+ * between stop and start.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_converge_settle (AtmSwitching *switching, GError **error);
+
+/**
  * atm_converge_files:
  * @error: of the rooms below
  *
@@ -71,7 +86,8 @@ gboolean atm_converge_files (AtmSwitching *switching, AtmDirection direction, GE
  * atm_converge_services:
  *
  * Likewise what systemd makes of these files: it is reloaded, the fragments are carried out, units
- * are enabled. Fills volumes.
+ * are enabled. Fills volumes. What this boot would have started if it had been enabled in time is
+ * queued.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_converge_services (AtmSwitching *switching, AtmDirection direction, GError **error);
@@ -88,10 +104,22 @@ gboolean atm_switch_stop (AtmSwitching *switching, GError **error);
 /**
  * atm_switch_links:
  *
- * Replaces, makes or removes the links of all containers of the plan.
+ * Replaces, makes or removes the links of all containers of the plan. On the way forward with a
+ * trial they are not on the disk when it returns, for the services are down meanwhile: until the
+ * trial is confirmed, an interruption leads back whatever the links say.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_switch_links (AtmSwitching *switching, AtmDirection direction, GError **error);
+
+/**
+ * atm_switch_sync_links:
+ * @error: %G_IO_ERROR
+ *
+ * Has to come before anything is changed that follows from the links, since links that lead back
+ * mean that nothing of it is to be undone, and before the confirmation.
+ */
+G_GNUC_WARN_UNUSED_RESULT
+gboolean atm_switch_sync_links (AtmSwitching *switching, GError **error);
 
 /**
  * atm_switch_has_links:

@@ -72,16 +72,12 @@ stop_unit (AtmSwitching *switching, const char *unit, GError **error)
 }
 
 /* Those that ran in the reverse order of their start. Others need not run, and are stopped all the
-   same: nothing is to run from what is being replaced. */
+   same, before anything is down: nothing is to run from what is being replaced. */
 gboolean
 atm_switch_stop (AtmSwitching *switching, GError **error)
 {
   char **running = switching->plan->running;
 
-  for (guint i = g_strv_length (running); i > 0; i--)
-    if (find_owner (switching, running[i - 1]) != NULL
-        && !stop_unit (switching, running[i - 1], error))
-      return FALSE;
   for (guint i = 0; i < switching->plan->changes->len; i++)
     {
       const AtmPlanChange *change = get_change (switching, i);
@@ -91,12 +87,18 @@ atm_switch_stop (AtmSwitching *switching, GError **error)
           && !g_str_equal (switching->plan->verb, "install") && !stop_unit (switching, unit, error))
         return FALSE;
     }
+  for (guint i = g_strv_length (running); i > 0; i--)
+    if (find_owner (switching, running[i - 1]) != NULL
+        && !stop_unit (switching, running[i - 1], error))
+      return FALSE;
   return TRUE;
 }
 
 gboolean
 atm_switch_links (AtmSwitching *switching, AtmDirection direction, GError **error)
 {
+  const gboolean later = direction == ATM_DIRECTION_FORWARD && switching->plan->trial;
+
   for (guint i = 0; i < switching->plan->changes->len; i++)
     {
       const AtmPlanChange *change = get_change (switching, i);
@@ -105,9 +107,20 @@ atm_switch_links (AtmSwitching *switching, AtmDirection direction, GError **erro
       if (number == ATM_PLAN_NONE
               ? !atm_container_unlink (switching->checkout_fd, change->name, error)
               : !atm_deployment_make_current (switching->checkout_fd, switching->system->checkout,
-                                              change->name, (guint) number, error))
+                                              change->name, (guint) number,
+                                              later ? ATM_SYNC_LATER : ATM_SYNC_NOW, error))
         return FALSE;
+      switching->unsynced |= later;
     }
+  return TRUE;
+}
+
+gboolean
+atm_switch_sync_links (AtmSwitching *switching, GError **error)
+{
+  if (switching->unsynced && fsync (switching->checkout_fd) < 0)
+    return atm_throw_errno (error, "Syncing the folder %s", switching->system->checkout);
+  switching->unsynced = FALSE;
   return TRUE;
 }
 
@@ -231,6 +244,7 @@ atm_switch_back (AtmSwitching *switching, gboolean failed, const char *why, GErr
       g_clear_error (&local);
     }
   switching->cancellable = NULL;
+  switching->fresh = FALSE;
   done = move_back (switching, &local);
   for (guint i = 0; done && i < switching->plan->changes->len; i++)
     if (get_change (switching, i)->from != ATM_PLAN_NONE)
@@ -323,6 +337,8 @@ fill_plan (AtmSwitching *switching, GPtrArray *deployments, GError **error)
       if (!atm_systemd_get_unit (switching->systemd, unit, &state, error))
         return FALSE;
       change->enabled = g_str_has_prefix (state.file_state, "enabled");
+      /* somebody edited it or a drop-in of it, and would wait for a reload as ever */
+      switching->reload |= state.stale;
     }
   if (is_new)
     return TRUE;
@@ -425,7 +441,7 @@ go_forward (AtmSwitching *switching, GPtrArray *deployments, int window_sec, gbo
 
   if (!publish (deployments, error)
       || g_cancellable_set_error_if_cancelled (switching->cancellable, error)
-      || !atm_switch_stop (switching, error)
+      || !atm_converge_settle (switching, error) || !atm_switch_stop (switching, error)
       || !atm_switch_links (switching, ATM_DIRECTION_FORWARD, error))
     return FALSE;
   if (uninstall)
@@ -442,12 +458,14 @@ go_forward (AtmSwitching *switching, GPtrArray *deployments, int window_sec, gbo
          && !g_cancellable_set_error_if_cancelled (switching->cancellable, error);
 }
 
-/* From here on there is no way back. */
+/* From here on there is no way back, so all has to be on the disk. */
 static gboolean
 confirm (AtmSwitching *switching, GError **error)
 {
   if (!switching->plan->trial)
     return TRUE;
+  if (!atm_switch_sync_links (switching, error))
+    return FALSE;
   switching->plan->trial = FALSE;
   switching->plan->confirmed = TRUE;
   return atm_plan_write (switching->plan, switching->checkout_fd, error);
@@ -514,6 +532,7 @@ atm_switch (const AtmSystem *system, AtmPlan *plan, GPtrArray *deployments,
   switching.report = report;
   switching.plan = plan;
   switching.cancellable = cancellable;
+  switching.fresh = TRUE;
   if (!atm_switching_open (&switching, error) || !fill_plan (&switching, deployments, error)
       || !atm_converge_prepare (&switching, error) || !sync_all (deployments, error))
     return FALSE;

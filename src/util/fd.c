@@ -307,7 +307,8 @@ write_beside (int dir_fd, const char *name, GBytes *bytes, int from_fd, mode_t m
 
 /* Gives @temporary its @name; renameat2() flags say whether an existing one may go. */
 static gboolean
-publish (int dir_fd, const char *temporary, const char *name, unsigned int flags, GError **error)
+publish (int dir_fd, const char *temporary, const char *name, unsigned int flags, AtmSync sync,
+         GError **error)
 {
   if (renameat2 (dir_fd, temporary, dir_fd, name, flags) < 0)
     {
@@ -315,7 +316,7 @@ publish (int dir_fd, const char *temporary, const char *name, unsigned int flags
       (void) unlinkat (dir_fd, temporary, 0);
       return FALSE;
     }
-  if (fsync (dir_fd) < 0)
+  if (sync == ATM_SYNC_NOW && fsync (dir_fd) < 0)
     return atm_throw_errno (error, "Syncing the folder of %s", name);
   return TRUE;
 }
@@ -326,7 +327,7 @@ atm_replace_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode, G
   g_autofree char *temporary = NULL;
 
   return write_beside (dir_fd, name, bytes, -1, mode, &temporary, error)
-         && publish (dir_fd, temporary, name, 0, error);
+         && publish (dir_fd, temporary, name, 0, ATM_SYNC_NOW, error);
 }
 
 gboolean
@@ -335,7 +336,7 @@ atm_create_file_at (int dir_fd, const char *name, GBytes *bytes, mode_t mode, GE
   g_autofree char *temporary = NULL;
 
   return write_beside (dir_fd, name, bytes, -1, mode, &temporary, error)
-         && publish (dir_fd, temporary, name, RENAME_NOREPLACE, error);
+         && publish (dir_fd, temporary, name, RENAME_NOREPLACE, ATM_SYNC_NOW, error);
 }
 
 gboolean
@@ -344,7 +345,7 @@ atm_copy_file_at (int from_fd, int dir_fd, const char *name, mode_t mode, GError
   g_autofree char *temporary = NULL;
 
   return write_beside (dir_fd, name, NULL, from_fd, mode, &temporary, error)
-         && publish (dir_fd, temporary, name, RENAME_NOREPLACE, error);
+         && publish (dir_fd, temporary, name, RENAME_NOREPLACE, ATM_SYNC_NOW, error);
 }
 
 gboolean
@@ -368,7 +369,8 @@ atm_open_temporary (const char *folder, int *fd_out, GError **error)
 }
 
 gboolean
-atm_replace_symlink_at (const char *target, int dir_fd, const char *name, GError **error)
+atm_replace_symlink_at (const char *target, int dir_fd, const char *name, AtmSync sync,
+                        GError **error)
 {
   g_autofree char *temporary = NULL;
   int result = -1;
@@ -383,7 +385,7 @@ atm_replace_symlink_at (const char *target, int dir_fd, const char *name, GError
     }
   if (result < 0)
     return atm_throw_errno (error, "Creating the link %s", name);
-  return publish (dir_fd, temporary, name, 0, error);
+  return publish (dir_fd, temporary, name, 0, sync, error);
 }
 
 gboolean

@@ -142,6 +142,13 @@ gboolean atm_copy_file_at (int from_fd, int dir_fd, const char *name, mode_t mod
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_open_temporary (const char *folder, int *fd_out, GError **error);
 
+/* When a change of a folder is to be on the disk. */
+typedef enum
+{
+  ATM_SYNC_NOW,  /* when the call returns */
+  ATM_SYNC_LATER /* when the caller syncs the folder; until then a power cut may undo it */
+} AtmSync;
+
 /**
  * atm_replace_symlink_at:
  * @dir_fd: (borrowed): a folder of ours
@@ -149,7 +156,8 @@ gboolean atm_open_temporary (const char *folder, int *fd_out, GError **error);
  * @name: one component; an existing link is replaced in one step
  */
 G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_replace_symlink_at (const char *target, int dir_fd, const char *name, GError **error);
+gboolean atm_replace_symlink_at (const char *target, int dir_fd, const char *name, AtmSync sync,
+                                 GError **error);
 
 /**
  * atm_open_dir_at:

@@ -59,7 +59,8 @@ deploy (int fd, const char *name, guint number)
   g_assert_true (atm_deployment_write (deployment, "info", bytes, 0600, &error));
   g_assert_true (atm_deployment_write (deployment, "config.json", config, 0644, &error));
   g_assert_true (atm_deployment_publish (deployment, &error));
-  g_assert_true (atm_deployment_make_current (fd, "/check/out", name, number, &error));
+  g_assert_true (
+      atm_deployment_make_current (fd, "/check/out", name, number, ATM_SYNC_NOW, &error));
   g_assert_no_error (error);
 }
 
@@ -107,7 +108,7 @@ test_life (void)
   g_assert_true (atm_container_sweep (fd, "a", &error));
   g_assert_cmpuint (count_entries (fd), ==, 3);
 
-  g_assert_false (atm_deployment_make_current (fd, "/check/out", "b", 0, &error));
+  g_assert_false (atm_deployment_make_current (fd, "/check/out", "b", 0, ATM_SYNC_NOW, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
   g_clear_error (&error);
 

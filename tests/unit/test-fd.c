@@ -87,8 +87,8 @@ test_symlink (void)
   g_autoptr (GError) error = NULL;
   char target[16] = "";
 
-  g_assert_true (atm_replace_symlink_at ("a", dir_fd, "link", &error));
-  g_assert_true (atm_replace_symlink_at ("b", dir_fd, "link", &error));
+  g_assert_true (atm_replace_symlink_at ("a", dir_fd, "link", ATM_SYNC_NOW, &error));
+  g_assert_true (atm_replace_symlink_at ("b", dir_fd, "link", ATM_SYNC_LATER, &error));
   g_assert_cmpint (readlinkat (dir_fd, "link", target, sizeof target), ==, 1);
   g_assert_cmpstr (target, ==, "b");
 }

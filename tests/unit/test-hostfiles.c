@@ -34,6 +34,7 @@ typedef struct
   GHashTable *values;
   GPtrArray *created;
   GPtrArray *notices;
+  gboolean changed; /* by the last switch */
 } Fixture;
 
 static void
@@ -160,10 +161,10 @@ switch_to (Fixture *f, int from, int to, GHashTable *others)
   g_autoptr (GError) error = NULL;
 
   (void) !atm_hostfiles_switch (f->host_fd, from < 0 ? NULL : &from_set, to < 0 ? NULL : &to_set,
-                                others, f->created, f->notices, NULL, &error);
+                                others, f->created, f->notices, &f->changed, NULL, &error);
   g_assert_no_error (error);
   (void) !atm_hostfiles_switch (f->host_fd, from < 0 ? NULL : &from_set, to < 0 ? NULL : &to_set,
-                                others, again, NULL, NULL, &error);
+                                others, again, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (again->len, ==, 0);
 }
@@ -327,6 +328,9 @@ run_row (const Row *row)
   clear_notices (&f);
   build (&f, 1, 0, NULL);
   switch_to (&f, 0, 1, NULL);
+  g_assert_true (f.changed);
+  switch_to (&f, 1, 1, NULL);
+  g_assert_false (f.changed);
   assert_host (&f, PATH, row->updated);
   assert_host (&f, NEW, row->new_version);
   assert_host (&f, "/etc/other", "1");
@@ -347,6 +351,7 @@ run_row (const Row *row)
 
   clear_notices (&f);
   switch_to (&f, 0, -1, NULL);
+  g_assert_true (f.changed);
   assert_host (&f, PATH, row->uninstalled);
   assert_host (&f, "/etc/other", NULL);
   assert_notice (&f, row->uninstall_notice);
@@ -517,7 +522,8 @@ test_full_disk (Fixture *f, gconstpointer data G_GNUC_UNUSED)
       signal (SIGXFSZ, SIG_IGN);
       if (setrlimit (RLIMIT_FSIZE, &limit) < 0)
         _exit (2);
-      _exit (atm_hostfiles_switch (f->host_fd, &from, &to, NULL, NULL, NULL, NULL, NULL) ? 1 : 0);
+      _exit (atm_hostfiles_switch (f->host_fd, &from, &to, NULL, NULL, NULL, NULL, NULL, NULL) ? 1
+                                                                                               : 0);
     }
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
   g_assert_true (WIFEXITED (status));
@@ -841,10 +847,10 @@ test_record_is_hostile (Fixture *f, gconstpointer data G_GNUC_UNUSED)
       g_hash_table_insert (
           checksums, (char *) paths[i],
           (char *) "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-      g_assert_true (
-          atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, f->notices, NULL, &error));
-      g_assert_true (atm_hostfiles_switch (f->host_fd, NULL, &set, NULL, f->created, f->notices,
+      g_assert_true (atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, f->notices, NULL,
                                            NULL, &error));
+      g_assert_true (atm_hostfiles_switch (f->host_fd, NULL, &set, NULL, f->created, f->notices,
+                                           NULL, NULL, &error));
       g_assert_cmpuint (f->created->len, ==, 0);
       g_assert_cmpuint (f->notices->len, >=, 1);
       assert_host (f, "/etc/x", "");
@@ -1134,7 +1140,7 @@ test_adopts (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   assert_host (f, "/etc/lost", "edited");
   next = set_of (f, 1);
   g_assert_true (
-      atm_hostfiles_switch (f->host_fd, &next, &old, NULL, NULL, f->notices, NULL, &error));
+      atm_hostfiles_switch (f->host_fd, &next, &old, NULL, NULL, f->notices, NULL, NULL, &error));
   g_assert_no_error (error);
   assert_host (f, "/usr/bin/tool", "tool");
   assert_host (f, "/usr/bin/link", "tool");
@@ -1163,7 +1169,7 @@ test_adopts_little (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (atm_hostfiles_check (f->host_fd, &set, NULL, &error));
   g_assert_no_error (error);
   g_assert_true (
-      atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, f->notices, NULL, &error));
+      atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, f->notices, NULL, NULL, &error));
   assert_host (f, "/etc/recorded", NULL);
   assert_host (f, "/etc/old", "text");
   assert_notice (f, "Will not delete /etc/old");
@@ -1186,7 +1192,7 @@ test_without_copies (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   record (checksums, "/etc/dangling", NULL);
   record (checksums, "/etc/changed", "other");
   g_assert_true (
-      atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, f->notices, NULL, &error));
+      atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, f->notices, NULL, NULL, &error));
   g_assert_no_error (error);
   assert_host (f, "/etc/link", NULL);
   assert_host (f, "/etc/dangling", NULL);
@@ -1207,7 +1213,7 @@ test_cancelled (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   set = set_of (f, 0);
   g_cancellable_cancel (cancellable);
   g_assert_false (
-      atm_hostfiles_switch (f->host_fd, NULL, &set, NULL, NULL, NULL, cancellable, &error));
+      atm_hostfiles_switch (f->host_fd, NULL, &set, NULL, NULL, NULL, NULL, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   assert_host (f, PATH, NULL);
 }

@@ -94,7 +94,8 @@ install (Fixture *f, guint n_notices)
 
   set.deployment_fd = f->deployment_fd;
   set.checksums = atm_host_plan_dup_checksums (plan);
-  g_assert_true (atm_hostfiles_switch (f->host_fd, NULL, &set, NULL, created, NULL, NULL, &error));
+  g_assert_true (
+      atm_hostfiles_switch (f->host_fd, NULL, &set, NULL, created, NULL, NULL, NULL, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (g_hash_table_size (set.checksums), ==, created->len);
   return set.checksums;
@@ -106,7 +107,8 @@ uninstall (const Fixture *f, GHashTable *checksums, GPtrArray *notices)
   const AtmHostSet set = { f->deployment_fd, checksums };
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, notices, NULL, &error));
+  g_assert_true (
+      atm_hostfiles_switch (f->host_fd, &set, NULL, NULL, NULL, notices, NULL, NULL, &error));
   g_assert_no_error (error);
 }
 

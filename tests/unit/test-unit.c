@@ -10,7 +10,7 @@
 
 static const AtmToolValues tool = {
   .name = "web",
-  .destdir = "/tmp", /* a folder that exists, for systemd-analyze */
+  .destdir = "/tmp/web.0", /* a folder that exists, for systemd-analyze */
   .image_name = "i",
   .image_id = "1",
   .runtime = "/usr/bin/env",
@@ -49,7 +49,7 @@ test_default (void)
     { NULL, "\nType=exec\n" },
     { NULL, "\nExecStartPre=-/usr/bin/env delete --force 'web'\n" },
     { NULL, "\nExecStart=/usr/bin/env run 'web'\n" },
-    { NULL, "\nWorkingDirectory=/tmp\n" },
+    { NULL, "\nWorkingDirectory=/tmp/web\n" }, /* the link: no update changes it */
     { NULL, "\nKillSignal=15\n" },
     { NULL, "\nSuccessExitStatus=143\n" },
     { NULL, "\nRestart=on-failure\n" },
@@ -237,6 +237,50 @@ test_tmpfiles (void)
 }
 
 static void
+test_quiet (void)
+{
+  const char *const quiet[] = {
+    "",
+    "# D /run/a\n\n",
+    "d /var/lib/a :0700 :0 :0 - -\n",
+    "  d\t/var/lib/a\nf /run/a/x - - - - text\nL /run/b - - - - /run/a\nC /etc/a\n",
+  };
+  const char *const loud[] = {
+    "D /run/a\n",
+    "R /run/a\n",
+    "r /run/a/pid\n",
+    "d /run/a\nr! /run/a/pid",
+    "f+ /run/a/x - - - - text\n",
+    "L+ /run/a - - - - /run/b\n",
+    "d= /run/a\n",
+    "F /run/a/x\n",
+    "w /sys/x - - - - 1\n",
+    "z /run/a 0700\n",
+    "Z /run/a 0700\n",
+    "t /run/a - - - - user.x=1\n",
+    "a+ /run/a - - - - u:1:r\n",
+    "\"D\" /run/a\n",
+    "d",
+    "dD /run/a\n",
+    "\xff /run/a\n",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (quiet); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (quiet[i]);
+
+      g_assert_true (atm_tmpfiles_is_quiet (bytes));
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (loud); i++)
+    {
+      g_autoptr (GBytes) bytes = atm_test_bytes (loud[i]);
+
+      if (atm_tmpfiles_is_quiet (bytes))
+        g_error ("quiet: %s", loud[i]);
+    }
+}
+
+static void
 test_refuses (void)
 {
   g_autoptr (AtmExports) exports = atm_exports_new ();
@@ -268,6 +312,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/unit/template", test_template);
   g_test_add_func ("/unit/verify", test_verify);
   g_test_add_func ("/unit/tmpfiles", test_tmpfiles);
+  g_test_add_func ("/unit/quiet", test_quiet);
   g_test_add_func ("/unit/refuses", test_refuses);
   return g_test_run ();
 }
