@@ -264,6 +264,64 @@ atm_claim_take (AtmClaim *claim, const AtmSystem *system, const char *const *nam
   return TRUE;
 }
 
+/* ---- what was left under construction ---- */
+
+static gboolean
+list_left_overs (int checkout_fd, GHashTable *names, GError **error)
+{
+  g_autoptr (GHashTable) entries = NULL;
+  GHashTableIter iter;
+  gpointer name = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
+    {
+      atm_autofd int fd = -1;
+
+      if (!open_folder (checkout_fd, folders[i], &fd, error)
+          || (fd >= 0 && !atm_list_temporaries_at (fd, names, error)))
+        return FALSE;
+    }
+  if (!atm_container_list_left_overs (checkout_fd, &entries, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, NULL, &name))
+    g_hash_table_add (names, g_strdup (name));
+  return TRUE;
+}
+
+static gboolean
+sweep_if_free (const AtmSystem *system, int checkout_fd, const char *name, GError **error)
+{
+  const char *names[] = { name, NULL };
+  g_auto (AtmClaim) own = { 0 };
+  gboolean taken = FALSE, pending = FALSE;
+
+  return atm_claim_try (&own, system, names, &taken, error)
+         && atm_plan_is_pending (checkout_fd, name, &pending, error)
+         && (!taken || pending || sweep (checkout_fd, name, error));
+}
+
+/* Removes what was left under construction of containers that nobody is at work on and no plan is
+   for. */
+static gboolean
+sweep_all (const AtmSystem *system, GError **error)
+{
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  GHashTableIter iter;
+  gpointer name = NULL;
+
+  if (checkout_fd < 0)
+    return errno == ENOENT || atm_throw_errno (error, "Opening the folder %s", system->checkout);
+  if (!list_left_overs (checkout_fd, names, error))
+    return FALSE;
+  g_hash_table_iter_init (&iter, names);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (atm_container_check_name (name, NULL) && !sweep_if_free (system, checkout_fd, name, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* ---- the others ---- */
 
 static gboolean
@@ -343,63 +401,8 @@ atm_claim_recover_others (const AtmClaim *claim, const AtmSystem *system, gboole
         keep_first (&first, local, report);
     }
   if (first == NULL)
-    return TRUE;
+    return sweep_all (system, error);
+  (void) !sweep_all (system, NULL);
   g_propagate_error (error, first);
   return FALSE;
-}
-
-/* ---- what was left under construction ---- */
-
-static gboolean
-list_left_overs (int checkout_fd, GHashTable *names, GError **error)
-{
-  g_autoptr (GHashTable) entries = NULL;
-  GHashTableIter iter;
-  gpointer name = NULL;
-
-  for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
-    {
-      atm_autofd int fd = -1;
-
-      if (!open_folder (checkout_fd, folders[i], &fd, error)
-          || (fd >= 0 && !atm_list_temporaries_at (fd, names, error)))
-        return FALSE;
-    }
-  if (!atm_container_list_left_overs (checkout_fd, &entries, error))
-    return FALSE;
-  g_hash_table_iter_init (&iter, entries);
-  while (g_hash_table_iter_next (&iter, NULL, &name))
-    g_hash_table_add (names, g_strdup (name));
-  return TRUE;
-}
-
-static gboolean
-sweep_if_free (const AtmSystem *system, int checkout_fd, const char *name, GError **error)
-{
-  const char *names[] = { name, NULL };
-  g_auto (AtmClaim) own = { 0 };
-  gboolean taken = FALSE, pending = FALSE;
-
-  return atm_claim_try (&own, system, names, &taken, error)
-         && atm_plan_is_pending (checkout_fd, name, &pending, error)
-         && (!taken || pending || sweep (checkout_fd, name, error));
-}
-
-gboolean
-atm_claim_sweep_all (const AtmSystem *system, GError **error)
-{
-  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  atm_autofd int checkout_fd = open (system->checkout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  GHashTableIter iter;
-  gpointer name = NULL;
-
-  if (checkout_fd < 0)
-    return errno == ENOENT || atm_throw_errno (error, "Opening the folder %s", system->checkout);
-  if (!list_left_overs (checkout_fd, names, error))
-    return FALSE;
-  g_hash_table_iter_init (&iter, names);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    if (atm_container_check_name (name, NULL) && !sweep_if_free (system, checkout_fd, name, error))
-      return FALSE;
-  return TRUE;
 }

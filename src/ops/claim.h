@@ -53,20 +53,12 @@ gboolean atm_claim_try (AtmClaim *claim, const AtmSystem *system, const char *co
  * @at_boot: as for atm_recover_plan()
  * @error: the first failure; all is tried nevertheless
  *
- * Finishes or undoes what interrupted commands left of containers that nobody is at work on.
+ * Finishes or undoes what interrupted commands left of containers that nobody is at work on, and
+ * removes what was left under construction.
  */
 G_GNUC_WARN_UNUSED_RESULT
 gboolean atm_claim_recover_others (const AtmClaim *claim, const AtmSystem *system, gboolean at_boot,
                                    const AtmReport *report, GError **error);
 
-/**
- * atm_claim_sweep_all:
- * @error: %G_IO_ERROR
- *
- * Removes what was left under construction of containers that nobody is at work on and no plan is
- * for.
- */
-G_GNUC_WARN_UNUSED_RESULT
-gboolean atm_claim_sweep_all (const AtmSystem *system, GError **error);
 void atm_claim_clear (AtmClaim *claim);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AtmClaim, atm_claim_clear)

@@ -130,6 +130,5 @@ atm_recover (const AtmSystem *system, gboolean at_boot, const AtmReport *report,
 {
   g_auto (AtmClaim) none = { 0 };
 
-  return atm_claim_recover_others (&none, system, at_boot, report, error)
-         && atm_claim_sweep_all (system, error);
+  return atm_claim_recover_others (&none, system, at_boot, report, error);
 }
