@@ -437,7 +437,7 @@ dup_install_section (GBytes *unit)
 {
   gsize size = 0;
   const char *data = g_bytes_get_data (unit, &size);
-  g_autofree char *text = g_strndup (data, size);
+  g_autofree char *text = size > 0 ? g_strndup (data, size) : g_strdup ("");
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   GString *section = g_string_new (NULL);
   gboolean inside = FALSE;
