@@ -17,6 +17,10 @@
 
 #define NAME_LENGTH_MAX 200 /* leaves room in a file name for “.”, “.service” and random digits */
 
+/* From this number of containers on a second thread takes less time than it costs. */
+#define THREADS_FROM 64
+#define THREADS_MAX 4
+
 G_DEFINE_QUARK (atm_container_error, atm_container_error)
 
 gboolean
@@ -225,14 +229,77 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp ((*left)->name, (*right)->name);
 }
 
+/* Containers that several threads read, each the next one that nobody has begun. */
+typedef struct
+{
+  int checkout_fd;
+  ParseInfo parse;
+  GHashTable *entries;   /* (borrowed) */
+  GPtrArray *names;      /* (owned) (element-type utf8): of @entries */
+  GPtrArray *containers; /* (owned) (element-type AtmContainer): of @names */
+  int next;
+} Reading;
+
+static void
+reading_clear (Reading *reading)
+{
+  g_clear_pointer (&reading->names, g_ptr_array_unref);
+  g_clear_pointer (&reading->containers, g_ptr_array_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reading, reading_clear)
+
+static gpointer
+read_some (gpointer data)
+{
+  Reading *reading = data;
+  guint i = 0;
+
+  while ((i = (guint) g_atomic_int_add (&reading->next, 1)) < reading->names->len)
+    {
+      const char *name = reading->names->pdata[i];
+      const gboolean is_folder
+          = GPOINTER_TO_INT (g_hash_table_lookup (reading->entries, name)) == DT_DIR;
+
+      reading->containers->pdata[i]
+          = read_container (reading->checkout_fd, name, is_folder, reading->parse);
+    }
+  return NULL;
+}
+
+static GPtrArray *
+read_all (int checkout_fd, GHashTable *entries, ParseInfo parse)
+{
+  g_auto (Reading) reading = { .checkout_fd = checkout_fd, .parse = parse, .entries = entries };
+  GThread *threads[THREADS_MAX - 1];
+  guint n_threads = 0;
+  GHashTableIter iter;
+  gpointer name;
+
+  reading.names = g_ptr_array_new ();
+  reading.containers = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_container_free);
+  g_hash_table_iter_init (&iter, entries);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (is_container (name, entries))
+      g_ptr_array_add (reading.names, name);
+  g_ptr_array_set_size (reading.containers, (int) reading.names->len);
+
+  for (; reading.names->len >= THREADS_FROM && n_threads < G_N_ELEMENTS (threads)
+         && n_threads + 1 < g_get_num_processors ();
+       n_threads++)
+    threads[n_threads] = g_thread_new ("read", read_some, &reading);
+  (void) read_some (&reading);
+  for (guint i = 0; i < n_threads; i++)
+    g_thread_join (threads[i]);
+  return g_steal_pointer (&reading.containers);
+}
+
 static gboolean
 list (int checkout_fd, ParseInfo parse, GPtrArray **containers_out, GError **error)
 {
   g_autoptr (GPtrArray) containers
       = g_ptr_array_new_with_free_func ((GDestroyNotify) atm_container_free);
   g_autoptr (GHashTable) entries = NULL;
-  GHashTableIter iter;
-  gpointer name, type;
 
   if (checkout_fd >= 0)
     {
@@ -250,11 +317,8 @@ list (int checkout_fd, ParseInfo parse, GPtrArray **containers_out, GError **err
       closedir (dir);
       if (!ok)
         return FALSE;
-      g_hash_table_iter_init (&iter, entries);
-      while (g_hash_table_iter_next (&iter, &name, &type))
-        if (is_container (name, entries))
-          g_ptr_array_add (containers, read_container (checkout_fd, name,
-                                                       GPOINTER_TO_INT (type) == DT_DIR, parse));
+      g_ptr_array_unref (containers);
+      containers = read_all (checkout_fd, entries, parse);
     }
   g_ptr_array_sort (containers, compare_names);
   *containers_out = g_steal_pointer (&containers);

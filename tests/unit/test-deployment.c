@@ -272,6 +272,33 @@ test_list (void)
     }
 }
 
+/* So many that several threads read them. */
+static void
+test_list_many (void)
+{
+  const guint n = 300;
+  atm_autofd int fd = atm_test_scratch_dir ();
+  g_autoptr (GPtrArray) containers = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *info = g_strdup_printf ("c%03u/info", i);
+
+      atm_test_write_at (fd, info, i % 7 == 0 ? "{" : info_text);
+    }
+  g_assert_true (atm_container_list (fd, &containers, &error));
+  g_assert_cmpuint (containers->len, ==, n);
+  for (guint i = 0; i < n; i++)
+    {
+      const AtmContainer *container = containers->pdata[i];
+      g_autofree char *name = g_strdup_printf ("c%03u", i);
+
+      g_assert_cmpstr (container->name, ==, name);
+      g_assert_cmpint (container->problem != NULL, ==, i % 7 == 0);
+    }
+}
+
 static void
 test_mount_points (void)
 {
@@ -367,6 +394,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/deployment/staged", test_staged);
   g_test_add_func ("/deployment/killed", test_killed);
   g_test_add_func ("/deployment/list", test_list);
+  g_test_add_func ("/deployment/list-many", test_list_many);
   g_test_add_func ("/deployment/mount-points", test_mount_points);
   g_test_add_func ("/deployment/mount-points-refuses", test_mount_points_refuses);
   return g_test_run ();
