@@ -358,8 +358,8 @@ test_claim_of_damaged (void)
   g_assert_nonnull (strstr (said->str, ".storage/journal/a"));
 }
 
-/* What a run that was killed left goes with the next one for this container, or by itself; what
-   somebody is at work on stays. */
+/* What a run that was killed left goes with the next one, for whatever container; what somebody is
+   at work on stays. */
 static void
 test_sweep (void)
 {
@@ -367,9 +367,10 @@ test_sweep (void)
   g_autoptr (AtmSystem) system = make_system (folder, FALSE);
   g_autoptr (GString) said = g_string_new (NULL);
   const AtmReport report = { .line = note_line, .data = said };
-  const char *const names[] = { "a", NULL };
-  g_auto (AtmClaim) claim = { 0 };
+  const char *const names[] = { "a", NULL }, *const others[] = { "b", NULL };
+  g_auto (AtmClaim) claim = { 0 }, other = { 0 };
   g_autoptr (GError) error = NULL;
+  gboolean taken = FALSE;
   struct stat st;
   atm_autofd int fd = -1;
 
@@ -386,12 +387,16 @@ test_sweep (void)
       g_assert_cmpint (symlinkat ("x", fd, link), ==, 0);
     }
   atm_test_write_at (fd, ".b.1.staged/x", "x");
+  g_assert_true (atm_claim_try (&other, system, others, &taken, &error));
+  g_assert_true (taken);
   g_assert_true (atm_claim_take (&claim, system, names, &report, NULL, &error));
   g_assert_cmpint (fstatat (fd, ".a.0.123abc", &st, 0), <, 0);
   g_assert_cmpint (fstatat (fd, ".storage/journal/.a.0123abcd", &st, 0), <, 0);
   g_assert_cmpint (fstatat (fd, ".a.0123abcd", &st, AT_SYMLINK_NOFOLLOW), <, 0);
   g_assert_cmpint (fstatat (fd, ".b.0.123abc", &st, 0), ==, 0);
+  g_assert_cmpint (fstatat (fd, ".storage/journal/.b.0123abcd", &st, 0), ==, 0);
 
+  atm_claim_clear (&other);
   atm_test_write_at (fd, ".a.1.123abc/x", "x");
   g_assert_true (atm_recover (system, FALSE, &report, &error));
   g_assert_cmpint (fstatat (fd, ".a.1.123abc", &st, 0), ==, 0);
