@@ -36,6 +36,7 @@ typedef struct
   char *unit_name;           /* (owned) */
   char *unit;                /* (owned) (nullable): text of the deployment's unit */
   int deployment_fd;         /* (owned) */
+  GThread *counter;          /* of the next two */
   guint missing;             /* objects in the store */
   GError *store_error;       /* (owned) (nullable): why they could not be counted */
 } Check;
@@ -254,7 +255,6 @@ check_deployment (Check *check, int checkout_fd, GError **error)
 {
   const AtmContainer *container = check->container;
   g_autoptr (GError) local = NULL;
-  GThread *counter = NULL;
   gboolean ok = TRUE;
 
   if (container->problem != NULL)
@@ -263,9 +263,9 @@ check_deployment (Check *check, int checkout_fd, GError **error)
     return TRUE;
   if (!atm_open_dir_at (checkout_fd, container->deployment, &check->deployment_fd, &local))
     return go_on (check, local, error);
-  counter = g_thread_new ("count", count_missing, check);
+  check->counter = g_thread_new ("count", count_missing, check);
   ok = !container->info->has_service || check_service (check, error);
-  g_thread_join (counter);
+  g_thread_join (check->counter);
   return ok && conclude_store (check, error);
 }
 
