@@ -93,7 +93,7 @@ part_sanitizers () {
 fuzz () {
   local dir=$1 name=$2
   mkdir -p "$dir/corpus-$name"
-  env ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS="suppressions=$top/tests/lsan.supp" \
+  env ASAN_OPTIONS=fast_unwind_on_malloc=0:malloc_context_size=10 LSAN_OPTIONS="suppressions=$top/tests/lsan.supp" \
     "$dir/tests/fuzz/$name" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 \
     -max_len=65536 -artifact_prefix="$dir/" "$dir/corpus-$name" "$top/tests/fuzz/corpus/${name#fuzz-}"
 }
