@@ -14,6 +14,7 @@ import atexit
 import contextlib
 import ctypes
 import fcntl
+import functools
 import glob
 import hashlib
 import importlib.machinery
@@ -118,6 +119,7 @@ def die_with_parent():
 
 # ---- the tree --------------------------------------------------------------------------------------------------
 
+@functools.cache
 def apt_mirror():
     """The machine's own mirror of the suite."""
     uris = sh("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Codename: " + SUITE)
@@ -446,7 +448,7 @@ class Guest:
         self.init = wait_until(lambda: "PID 1 of the guest is systemd:\n" + self._console_tail(), self._find_init,
                                BOOT_SECONDS, 0.05)
         wait_until(lambda: "guest is up: " + str(self.run("systemctl list-jobs")),
-                   lambda: self.run(["systemctl", "is-system-running"]).out.strip() in ("running", "degraded"),
+                   lambda: self.run(["systemctl", "is-system-running", "--wait"]).out.strip() in ("running", "degraded"),
                    BOOT_SECONDS)
         self.boots += 1
 
@@ -481,8 +483,10 @@ class Guest:
         if init:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(init, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self.nspawn.kill()
+        # It collects PID 1 at once; without it that waits for whoever collects orphans.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.nspawn.wait(STOP_SECONDS if init else 0)
+        self.nspawn.kill()
         self.nspawn.wait()
         if init:
             wait_until("PID 1 of the guest is gone", lambda: not os.path.exists("/proc/%d" % init), STOP_SECONDS)
