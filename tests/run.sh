@@ -139,7 +139,7 @@ part_host () {
   check "host: make install" make -C build-tests/gcc -j"$jobs" install DESTDIR="$stage"
   tap=$(mktemp)
   # They wait for guests half of the time.
-  ATOMIC_DESTDIR=$stage tests/host/run -j "$((jobs + 1))" 2>&1 | tee "$tap" || true
+  ATOMIC_DESTDIR=$stage tests/host/run -j "$((jobs + 2))" 2>&1 | tee "$tap" || true
   passed=$((passed + $(grep -cE '^ok [0-9]+' "$tap" || true)))
   skipped=$((skipped + $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
   passed=$((passed - $(grep -cE '^ok [0-9]+.*# SKIP' "$tap" || true)))
