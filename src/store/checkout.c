@@ -324,8 +324,10 @@ leave_to_others (Checkout *checkout, GVariant *files)
   level->inode.xattrs = NULL;
   leaf->fd = g_steal_fd (&level->fd);
   g_ptr_array_set_size (checkout->levels, (int) last);
-  if (checkout->pool == NULL || g_thread_pool_unprocessed (checkout->pool) >= LEAVES_MAX
-      || !g_thread_pool_push (checkout->pool, leaf, NULL))
+  /* What fails here is another thread, never the push: @leaf is queued in any case. */
+  if (checkout->pool != NULL && g_thread_pool_unprocessed (checkout->pool) < LEAVES_MAX)
+    (void) g_thread_pool_push (checkout->pool, leaf, NULL);
+  else
     fill_leaf (leaf, checkout);
 }
 
@@ -469,7 +471,9 @@ atm_checkout_write (AtmStore *store, const char *commit, int dir_fd, const char 
     return FALSE;
   /* Without threads the leaves are filled by this one. */
   checkout.pool = g_thread_pool_new (fill_leaf, &checkout,
-                                     (int) MIN (g_get_num_processors (), THREADS_MAX), FALSE, NULL);
+                                     (int) MIN (g_get_num_processors (), THREADS_MAX), TRUE, NULL);
+  if (g_thread_pool_get_num_threads (checkout.pool) == 0)
+    g_clear_pointer (&checkout.pool, end_pool);
   ostree_checksum_inplace_from_bytes (draft.contents, contents);
   ostree_checksum_inplace_from_bytes (draft.folder, folder);
   if (!enter (&checkout, dir_fd, name, contents, folder, error))
